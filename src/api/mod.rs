@@ -1,0 +1,40 @@
+//! The `WrappedGateway` resource, the slice of `Gateway` that is read and written, and every name that the two share.
+
+mod gateway;
+mod wrapped_gateway;
+
+pub use gateway::{
+    AllowedRoutes, Listener, ListenerTls, NamespacesFrom, Protocol, RouteGroupKind, RouteNamespaces, SecretReference,
+    TlsMode,
+};
+pub use wrapped_gateway::{
+    HostnameGrant, HostnameOwnership, ListenerTemplate, RejectedRoute, TemplateAllowedRoutes, TemplateProtocol,
+    TemplateTls, WrappedGateway, WrappedGatewaySpec, WrappedGatewayStatus,
+};
+
+/// API group of `WrappedGateway`, and prefix of every annotation and finalizer of this project.
+pub const GROUP: &str = "gateway-route-sync.homelab-helper.benfiola.com";
+/// API group of `Gateway` and of all route kinds.
+pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// Field manager of every server-side apply, and value of the `app.kubernetes.io/managed-by` label.
+pub const FIELD_MANAGER: &str = "gateway-route-sync";
+/// Label that the API server puts on each namespace, with the namespace's name as value.
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+/// Annotations that people write, by the part after `<group>/`.
+pub mod annotation {
+    /// On a route, `"true"`: the route is not looked at.
+    pub const IGNORE: &str = "gateway-route-sync.homelab-helper.benfiola.com/ignore";
+    /// On a route: comma-separated ports.
+    pub const PORTS: &str = "gateway-route-sync.homelab-helper.benfiola.com/ports";
+    /// On a route: the older, singular form of [`PORTS`].
+    pub const PORT: &str = "gateway-route-sync.homelab-helper.benfiola.com/port";
+    /// On an HTTPRoute or GRPCRoute: `HTTP` or `HTTPS`.
+    pub const PROTOCOL: &str = "gateway-route-sync.homelab-helper.benfiola.com/protocol";
+    /// On a TLSRoute: `Terminate` or `Passthrough`.
+    pub const TLS_MODE: &str = "gateway-route-sync.homelab-helper.benfiola.com/tls-mode";
+    /// On a TCPRoute or UDPRoute: its names in DNS, comma-separated.
+    pub const HOSTNAME: &str = "gateway-route-sync.homelab-helper.benfiola.com/hostname";
+    /// On a WrappedGateway, `"true"`: take over a Gateway that exists.
+    pub const ADOPT: &str = "gateway-route-sync.homelab-helper.benfiola.com/adopt";
+}

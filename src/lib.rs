@@ -1,0 +1,5 @@
+//! gateway-route-sync.
+
+pub mod api;
+pub mod planner;
+pub mod routes;

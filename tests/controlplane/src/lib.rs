@@ -1,0 +1,35 @@
+//! A Kubernetes control plane for tests and development.
+//!
+//! [`ControlPlane::start`] runs a real etcd, kube-apiserver and kube-controller-manager on loopback, with no container
+//! engine and no nodes. What depends on the API server alone is therefore the real thing: validation, defaulting,
+//! server-side apply, watches, RBAC, owner references and namespaces. Nothing that needs a kubelet happens: no Pod runs.
+//!
+//! The flow, one file a step:
+//! - [`Binaries::ensure`] finds the programs, or builds them once with Go (`binaries.rs`, `cache.rs`, `golang.rs`);
+//! - [`ControlPlane`] starts, stops and removes them (`control_plane.rs`, `supervisor.rs`, `credentials.rs`);
+//! - it hands out clients and kubeconfigs (`access.rs`), and applies manifests (`objects.rs`), among them the CRDs of a
+//!   [`GatewayApi`] (`gateway_api.rs`);
+//! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`);
+//! - [`eventually`] awaits a condition, for tests.
+//!
+//! Whatever ends a process that holds a [`ControlPlane`], be it `kill -9`, nothing of the control plane survives it.
+
+mod access;
+mod binaries;
+mod cache;
+mod control_plane;
+mod credentials;
+mod error;
+mod eventually;
+mod gateway_api;
+mod golang;
+mod objects;
+mod requests;
+mod supervisor;
+
+pub use binaries::Binaries;
+pub use control_plane::ControlPlane;
+pub use error::{Error, Result};
+pub use eventually::{TimedOut, eventually};
+pub use gateway_api::{Channel, GatewayApi, Version};
+pub use requests::{RequestKey, Requests};
