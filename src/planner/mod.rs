@@ -1,10 +1,14 @@
 //! Routes, template and what is there → what ought to be there. Pure and total: a problem is data, not an error.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::{Listener, WrappedGatewaySpec};
 use crate::routes::{GatewayRef, Route, RouteKey};
+
+pub use live::{Control, NoListener, live_listeners};
 
 /// Everything that a plan depends on.
 #[derive(Clone, Copy, Debug)]
