@@ -25,10 +25,18 @@ struct Program {
 }
 
 const KUBERNETES: &str = "k8s.io/kubernetes";
-const ETCD: Program =
-    Program { name: "etcd", package: "go.etcd.io/etcd/server/v3", module: "go.etcd.io/etcd/server/v3", takes: "10 seconds" };
-const KUBE_APISERVER: Program =
-    Program { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver", module: KUBERNETES, takes: "3 minutes" };
+const ETCD: Program = Program {
+    name: "etcd",
+    package: "go.etcd.io/etcd/server/v3",
+    module: "go.etcd.io/etcd/server/v3",
+    takes: "10 seconds",
+};
+const KUBE_APISERVER: Program = Program {
+    name: "kube-apiserver",
+    package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    module: KUBERNETES,
+    takes: "3 minutes",
+};
 const KUBE_CONTROLLER_MANAGER: Program = Program {
     name: "kube-controller-manager",
     package: "k8s.io/kubernetes/cmd/kube-controller-manager",

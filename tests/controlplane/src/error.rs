@@ -12,11 +12,15 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no `go` to build the programs with.
-    #[error("Go 1.26 or newer is needed to build the control plane, or set KUBEBUILDER_ASSETS to a folder that holds kube-apiserver, etcd and kubectl")]
+    #[error(
+        "Go 1.26 or newer is needed to build the control plane, or set KUBEBUILDER_ASSETS to a folder that holds kube-apiserver, etcd and kubectl"
+    )]
     GoMissing(#[source] io::Error),
 
     /// `go` ran and failed.
-    #[error("{action} failed; Go 1.26 or newer and its module downloads are needed, or set KUBEBUILDER_ASSETS. What go said last:\n{output}")]
+    #[error(
+        "{action} failed; Go 1.26 or newer and its module downloads are needed, or set KUBEBUILDER_ASSETS. What go said last:\n{output}"
+    )]
     Go {
         /// What was being done.
         action: String,
@@ -34,7 +38,9 @@ pub enum Error {
     },
 
     /// There is no place to keep what was built.
-    #[error("neither XDG_CACHE_HOME nor HOME is set; set one, so that there is a place for the programs that are built")]
+    #[error(
+        "neither XDG_CACHE_HOME nor HOME is set; set one, so that there is a place for the programs that are built"
+    )]
     NoCacheFolder,
 
     /// A file or a process could not be handled.

@@ -20,6 +20,11 @@ pub(crate) fn run<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<I
         .map_err(Error::GoMissing)
 }
 
+/// Does what may run `go`, and so may take minutes, without holding up the runtime.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("looking for programs and CRDs does not panic")
+}
+
 /// The error for a run of `go` that failed while `action` was done.
 pub(crate) fn failure(action: &str, output: &[u8]) -> Error {
     Error::Go { action: action.to_owned(), output: tail(&String::from_utf8_lossy(output), LAST_LINES) }
