@@ -53,6 +53,8 @@ pub struct Route {
     pub hostnames: Vec<String>,
     /// The annotations of this project that it bears.
     pub wishes: Wishes,
+    /// Whether it bears a finalizer or an annotation that only an earlier implementation wrote.
+    pub relics: bool,
 }
 
 /// One attachment of a route to a Gateway.
