@@ -1,8 +1,10 @@
 //! The `WrappedGateway` resource, the slice of `Gateway` that is read and written, and every name that the two share.
 
+mod crd;
 mod gateway;
 mod wrapped_gateway;
 
+pub use crd::{SCHEMA, crd, crd_yaml};
 pub use gateway::{
     AllowedRoutes, Listener, ListenerTls, NamespacesFrom, Protocol, RouteGroupKind, RouteNamespaces, SecretReference,
     TlsMode,

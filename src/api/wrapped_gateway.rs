@@ -19,7 +19,15 @@ use super::gateway::{Listener, RouteNamespaces, SecretReference};
     shortname = "wgw",
     namespaced,
     status = "WrappedGatewayStatus",
-    schema = "disabled"
+    // `crd` adds the schema, which no derive could make.
+    schema = "disabled",
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.gatewayClassName"),
+    printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
+    printcolumn(name = "Listeners", type_ = "integer", json_path = ".status.listeners"),
+    printcolumn(name = "Routes", type_ = "integer", json_path = ".status.routes"),
+    printcolumn(name = "Rejected", type_ = "integer", json_path = ".status.rejected"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct WrappedGatewaySpec {
