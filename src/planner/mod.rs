@@ -3,6 +3,7 @@
 mod live;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::api::{Listener, WrappedGatewaySpec};
@@ -160,6 +161,18 @@ pub enum WarningReason {
     AmbiguousAttachment,
     /// Another manager holds fields of a listener that nobody asks for.
     ListenerHeld,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl fmt::Display for WarningReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 /// What ought to be there.
