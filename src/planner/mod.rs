@@ -1,13 +1,34 @@
 //! Routes, template and what is there → what ought to be there. Pure and total: a problem is data, not an error.
 
+mod admit;
+pub mod attach;
+pub mod claim;
+mod conflict;
+mod demand;
+mod fixed;
+pub mod hostname;
+mod listener;
 mod live;
+pub mod name;
+mod owners;
+mod refusal;
+mod resolve;
+pub mod verdict;
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::{Listener, WrappedGatewaySpec};
-use crate::routes::{GatewayRef, Route, RouteKey};
+use crate::routes::{GatewayRef, Route};
+use claim::Claim;
+use demand::Demand;
+use fixed::Fixed;
+use resolve::Settled;
+use verdict::Verdicts;
+pub use verdict::{Reason, Rejection, Served, Warning, WarningReason};
+
+/// Most listeners of a Gateway, by its schema.
+pub const MAX_LISTENERS: usize = 64;
 
 pub use live::{Control, NoListener, live_listeners};
 
@@ -80,104 +101,58 @@ pub enum Origin {
     Kept,
 }
 
-/// A claim that has a listener.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Served {
-    /// The claiming route.
-    pub route: RouteKey,
-    /// The claim in words, as `HTTPS 443 www.example.com`.
-    pub claim: String,
-    /// Name of the listener that serves it.
-    pub listener: String,
-}
-
-/// A claim that has none.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rejection {
-    /// The claiming route.
-    pub route: RouteKey,
-    /// Why, in one word.
-    pub reason: Reason,
-    /// Why, and what to do about it.
-    pub message: String,
-}
-
-/// Something that is served and yet will not do what its author expects.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Warning {
-    /// The route that is warned; none where the WrappedGateway's owner is.
-    pub route: Option<RouteKey>,
-    /// What about, in one word.
-    pub reason: WarningReason,
-    /// What will happen, and what to do about it.
-    pub message: String,
-}
-
-/// Why a claim is rejected. `Display` gives the one word that conditions, events and metrics use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    /// An HTTPRoute, GRPCRoute or TLSRoute has no hostname.
-    HostnameRequired,
-    /// A hostname is an address, or no DNS name.
-    InvalidHostname,
-    /// A port is none.
-    InvalidPort,
-    /// The `protocol` annotation is neither HTTP nor HTTPS.
-    InvalidProtocol,
-    /// The `tls-mode` annotation is neither Terminate nor Passthrough.
-    InvalidTlsMode,
-    /// A TCPRoute or UDPRoute says no port.
-    PortRequired,
-    /// A parentRef names one listener and asks for several.
-    SectionNameTooNarrow,
-    /// The wanted name belongs to something else, or the listener has another name.
-    ListenerNameTaken,
-    /// A listener that we do not own serves that hostname and does not admit the route.
-    NotAdmitted,
-    /// Protocols that cannot share a port.
-    PortConflict,
-    /// Protocols or TLS modes that cannot share a hostname on a port.
-    HostnameConflict,
-    /// The template does not let this namespace ask for listeners.
-    NamespaceNotAllowed,
-    /// The hostname belongs to another namespace.
-    HostnameOwned,
-    /// The port belongs to another namespace.
-    PortOwned,
-    /// No grant gives this hostname to this namespace.
-    HostnameNotGranted,
-    /// The namespace has as many listeners of its own as it may.
-    NamespaceQuotaReached,
-    /// A Gateway has at most 64 listeners.
-    ListenerLimitReached,
-}
-
-/// What a warning is about. `Display` gives the one word that events use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum WarningReason {
-    /// Another route of the same port is older, and gets all traffic.
-    SharedPort,
-    /// By the Gateway API the route attaches to a listener that it did not ask for.
-    AmbiguousAttachment,
-    /// Another manager holds fields of a listener that nobody asks for.
-    ListenerHeld,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-impl fmt::Display for WarningReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// What ought to be there.
+/// Plans a Gateway. Total: whatever is wrong is in the plan.
 #[must_use]
-pub fn plan(input: Input<'_>) -> Plan {
-    let _ = input;
-    Plan::default()
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut kept = BTreeSet::new();
+    loop {
+        let fixed = Fixed::gather(input, &kept);
+        let mut verdicts = Verdicts::default();
+        let demand = Demand::of(input, &fixed, &mut verdicts);
+        let settled = resolve::resolve(input, &fixed, &demand, &mut verdicts);
+        let held = held_and_unasked(input, &fixed, &settled);
+        if held.is_empty() {
+            return assemble(input, fixed, &settled, verdicts);
+        }
+        kept.extend(held);
+    }
+}
+
+/// The live places of listeners of ours that would go although another manager holds fields of them. The server would
+/// refuse what remained of such a listener, and with it the whole Gateway.
+fn held_and_unasked(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>]) -> Vec<usize> {
+    let planned = |place: usize| {
+        let name = &input.live[place].listener.name;
+        fixed.named(name).is_some() || settled.iter().any(|settled| settled.name == *name)
+    };
+    let held = |place: &usize| input.live[*place].ours && input.live[*place].held_by.is_some();
+    (0..input.live.len()).filter(held).filter(|place| !planned(*place)).collect()
+}
+
+fn assemble(input: &Input<'_>, fixed: Fixed, settled: &[Settled<'_>], verdicts: Verdicts<'_>) -> Plan {
+    let listeners = listener::in_order(input, &fixed, settled);
+    let foreign = fixed.listeners.iter().filter(|fixed| fixed.origin.is_none());
+    let all: Vec<&Listener> =
+        foreign.map(|fixed| &fixed.listener).chain(listeners.iter().map(|planned| &planned.listener)).collect();
+    let (served, rejections) = verdicts.finish();
+    let mut routes: Vec<&Route> = input.routes.iter().map(AsRef::as_ref).collect();
+    routes.sort_by_cached_key(|route| Claim::age_of(route));
+    let mut warnings = held_warnings(input, &fixed);
+    warnings.extend(attach::warnings(input, &routes, &all, &served));
+    let total = all.len();
+    Plan { listeners, total, served, rejections, warnings, problems: fixed.problems }
+}
+
+fn held_warnings(input: &Input<'_>, fixed: &Fixed) -> Vec<Warning> {
+    let kept = fixed.listeners.iter().filter(|fixed| fixed.origin == Some(Origin::Kept));
+    kept.map(|kept| {
+        let manager = kept.live.and_then(|place| input.live[place].held_by.as_deref()).unwrap_or_default();
+        let message = format!(
+            "no route asks for listener `{}` any more, but it cannot be removed while field manager `{manager}` has fields \
+             of it; have that manager let go of them",
+            kept.listener.name
+        );
+        Warning { route: None, reason: WarningReason::ListenerHeld, message }
+    })
+    .collect()
 }

@@ -1,0 +1,126 @@
+//! Who attaches where by the Gateway API's own rules, whatever we planned; and what of it will surprise its author.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Input;
+use super::admit::listener_admits;
+use super::claim::Slot;
+use super::hostname::Hostname;
+use super::verdict::{Served, Warning, WarningReason};
+use crate::api::Listener;
+use crate::routes::{ParentRef, Route, RouteKey, RouteKind};
+
+/// How many names a message lists before it only counts.
+const NAMED: usize = 3;
+
+/// Whether a route attaches to a listener of its Gateway through this parentRef.
+#[must_use]
+pub fn attaches(route: &Route, parent: &ParentRef, listener: &Listener, input: &Input<'_>) -> bool {
+    parent.gateway == *input.gateway
+        && parent.section_name.as_ref().is_none_or(|name| *name == listener.name)
+        && parent.port.is_none_or(|port| port == i32::from(listener.port))
+        && route.key.kind.fits(&listener.protocol)
+        && hostnames_meet(route, listener)
+        && listener_admits(listener, &route.key, input)
+}
+
+fn hostnames_meet(route: &Route, listener: &Listener) -> bool {
+    let Some(of_listener) = listener.hostname.as_deref().map(Hostname::of_listener) else { return true };
+    !route.key.kind.has_hostnames()
+        || route.hostnames.is_empty()
+        || route.hostnames.iter().any(|host| Hostname::of_listener(host).overlaps(&of_listener))
+}
+
+/// The warnings for what is served all the same.
+pub(super) fn warnings(
+    input: &Input<'_>,
+    routes: &[&Route],
+    listeners: &[&Listener],
+    served: &[Served],
+) -> Vec<Warning> {
+    let mut warnings = shared_ports(routes, served);
+    warnings.extend(ambiguous(input, routes, listeners, served));
+    warnings.sort();
+    warnings
+}
+
+/// Several TCPRoutes or UDPRoutes on a listener are all accepted, and only the oldest gets traffic.
+fn shared_ports(routes: &[&Route], served: &[Served]) -> Vec<Warning> {
+    let mut by_listener: BTreeMap<&str, (&Slot, BTreeSet<&RouteKey>)> = BTreeMap::new();
+    for served in served.iter().filter(|served| matches!(served.route.kind, RouteKind::Tcp | RouteKind::Udp)) {
+        by_listener.entry(&served.listener).or_insert((&served.slot, BTreeSet::new())).1.insert(&served.route);
+    }
+    let mut warnings = Vec::new();
+    for (slot, sharing) in by_listener.into_values().filter(|(_, sharing)| sharing.len() > 1) {
+        // The routes come by age, so the first that shares is the one that gets the traffic.
+        let mut sharing = routes.iter().map(|route| &route.key).filter(|key| sharing.contains(key));
+        let oldest = sharing.next();
+        warnings.extend(sharing.map(|key| Warning {
+            route: Some(key.clone()),
+            reason: WarningReason::SharedPort,
+            message: format!(
+                "{slot}: {} is older and gets all traffic of the port; take another port, or remove one of the two",
+                oldest.map_or_else(String::new, ToString::to_string)
+            ),
+        }));
+    }
+    warnings
+}
+
+/// A parentRef with neither port nor sectionName attaches to every listener that admits it. Those on ports that it
+/// did not ask for are a surprise to its author, and to the author for whom they were made.
+fn ambiguous(input: &Input<'_>, routes: &[&Route], listeners: &[&Listener], served: &[Served]) -> Vec<Warning> {
+    let mut asked: BTreeMap<&RouteKey, BTreeSet<u16>> = BTreeMap::new();
+    let mut claimants: BTreeMap<&str, BTreeSet<&RouteKey>> = BTreeMap::new();
+    for served in served {
+        asked.entry(&served.route).or_default().insert(served.slot.port);
+        claimants.entry(&served.listener).or_default().insert(&served.route);
+    }
+    let mut intruders: BTreeMap<&RouteKey, BTreeSet<&RouteKey>> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for route in routes {
+        let open = |parent: &&ParentRef| parent.section_name.is_none() && parent.port.is_none();
+        let Some(ports) = asked.get(&route.key) else { continue };
+        let surprising: Vec<_> = listeners
+            .iter()
+            .filter(|listener| !ports.contains(&listener.port))
+            .filter(|listener| {
+                route.parent_refs.iter().filter(open).any(|parent| attaches(route, parent, listener, input))
+            })
+            .collect();
+        if surprising.is_empty() {
+            continue;
+        }
+        for listener in &surprising {
+            for claimant in claimants.get(listener.name.as_str()).into_iter().flatten() {
+                intruders.entry(claimant).or_default().insert(&route.key);
+            }
+        }
+        let names = surprising.iter().map(|listener| format!("{} (port {})", listener.name, listener.port));
+        let message = format!(
+            "the parentRef has neither port nor sectionName, so by the Gateway API the route also attaches to {}; set \
+             parentRefs[].port",
+            listed(names)
+        );
+        warnings.push(Warning { route: Some(route.key.clone()), reason: WarningReason::AmbiguousAttachment, message });
+    }
+    warnings.extend(intruders.into_iter().map(|(key, intruders)| Warning {
+        route: Some(key.clone()),
+        reason: WarningReason::AmbiguousAttachment,
+        message: format!(
+            "by the Gateway API {} also attaches to a listener of this route, and the older of two gets the traffic; its \
+             parentRefs[].port is not set",
+            listed(intruders.iter().map(ToString::to_string))
+        ),
+    }));
+    warnings
+}
+
+fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let mut text = names.take(NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

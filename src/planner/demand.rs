@@ -1,0 +1,80 @@
+//! What all routes together ask for: claims of the same slot form a group, which becomes one listener.
+
+use std::collections::BTreeMap;
+
+use super::Input;
+use super::claim::{self, Claim, Slot};
+use super::fixed::{Cover, Fixed};
+use super::owners;
+use super::verdict::Verdicts;
+
+/// The claims of one slot.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// What they ask for.
+    pub slot: Slot,
+    /// Where a listener of ours for it stands on the live Gateway, if there is one.
+    pub live: Option<usize>,
+    /// Never empty; the oldest first.
+    pub claims: Vec<Claim<'a>>,
+}
+
+/// A claim that a fixed listener serves.
+#[derive(Debug)]
+pub(super) struct Covered<'a> {
+    /// The claim.
+    pub claim: Claim<'a>,
+    /// Name of the fixed listener.
+    pub by: String,
+}
+
+/// What all routes ask for.
+#[derive(Debug, Default)]
+pub(super) struct Demand<'a> {
+    /// Those that stand on the Gateway first, in their order there; then the others by slot.
+    pub groups: Vec<Group<'a>>,
+    /// The oldest first.
+    pub covered: Vec<Covered<'a>>,
+}
+
+impl<'a> Demand<'a> {
+    /// Collects it; claims that can be judged by themselves are judged in `verdicts`.
+    pub fn of(input: &Input<'a>, fixed: &Fixed, verdicts: &mut Verdicts<'a>) -> Self {
+        let places = places(input, fixed);
+        let mut groups: BTreeMap<Slot, Vec<Claim<'a>>> = BTreeMap::new();
+        let mut covered = Vec::new();
+        for route in input.routes {
+            for claim in claim::collect(route, input, fixed, verdicts) {
+                match fixed.cover(&claim, input) {
+                    Cover::By(by) if by.slot == claim.slot || by.programmed || !places.contains_key(&claim.slot) => {
+                        covered.push(Covered { claim, by: by.listener.name.clone() });
+                    }
+                    Cover::Refused(refusal) => verdicts.reject(claim.route, claim.order, refusal),
+                    // A listener that exists stays until the wildcard that covers it is programmed.
+                    Cover::By(_) | Cover::No => match owners::refused(&claim, input) {
+                        Some(refusal) => verdicts.reject(claim.route, claim.order, refusal),
+                        None => groups.entry(claim.slot.clone()).or_default().push(claim),
+                    },
+                }
+            }
+        }
+        covered.sort_by(|a, b| a.claim.age().cmp(&b.claim.age()));
+        let mut groups: Vec<_> = groups.into_iter().map(|(slot, claims)| Group::new(slot, claims, &places)).collect();
+        groups.sort_by_key(|group| (group.live.is_none(), group.live));
+        Self { groups, covered }
+    }
+}
+
+impl<'a> Group<'a> {
+    fn new(slot: Slot, mut claims: Vec<Claim<'a>>, places: &BTreeMap<Slot, usize>) -> Self {
+        claims.sort_by(|a, b| a.age().cmp(&b.age()));
+        Self { live: places.get(&slot).copied(), slot, claims }
+    }
+}
+
+/// Where on the live Gateway the listeners of ours stand that routes asked for.
+fn places(input: &Input<'_>, fixed: &Fixed) -> BTreeMap<Slot, usize> {
+    let generated = |(place, _): &(usize, _)| !fixed.listeners.iter().any(|fixed| fixed.live == Some(*place));
+    let ours = input.live.iter().enumerate().filter(|(_, live)| live.ours);
+    ours.filter(generated).map(|(place, live)| (Slot::of(&live.listener), place)).collect()
+}

@@ -1,0 +1,150 @@
+//! The listeners that no route can move: static ones, the redirect's, those of others, and those that others hold.
+
+use std::collections::BTreeSet;
+
+use super::admit;
+use super::claim::{Claim, Slot};
+use super::refusal::{self, Refusal};
+use super::{Input, MAX_LISTENERS, Origin};
+use crate::api::{AllowedRoutes, Listener, NamespacesFrom, Protocol, RouteNamespaces};
+
+/// Name of the listener that `httpsRedirect` adds.
+const REDIRECT: &str = "http";
+
+/// One fixed listener.
+#[derive(Debug)]
+pub(super) struct FixedListener {
+    /// The listener, whole.
+    pub listener: Listener,
+    /// What it is for.
+    pub slot: Slot,
+    /// Why we apply it; none: it belongs to someone else, and we do not.
+    pub origin: Option<Origin>,
+    /// Where it stands on the live Gateway, if it does.
+    pub live: Option<usize>,
+    /// Whether the data plane serves it as it is written here.
+    pub programmed: bool,
+}
+
+/// All fixed listeners of a Gateway.
+#[derive(Debug, Default)]
+pub(super) struct Fixed {
+    /// In the order: those of others as they stand, then static ones as written, then the redirect's.
+    pub listeners: Vec<FixedListener>,
+    /// Static listeners that had to be left out, and why.
+    pub problems: Vec<String>,
+}
+
+/// What the fixed listeners mean for a claim.
+pub(super) enum Cover<'f> {
+    /// This one serves it.
+    By(&'f FixedListener),
+    /// One stands in its way.
+    Refused(Refusal),
+    /// It needs a listener of its own.
+    No,
+}
+
+impl Fixed {
+    /// Collects them. `kept` are the places of live listeners of ours that another manager holds and nobody asks for.
+    pub fn gather(input: &Input<'_>, kept: &BTreeSet<usize>) -> Self {
+        let mut fixed = Self::default();
+        for (place, live) in input.live.iter().enumerate() {
+            let is_static = input.spec.listeners.iter().any(|listener| listener.name == live.listener.name);
+            let origin = match (live.ours, is_static) {
+                (_, true) => continue,
+                (false, false) => None,
+                (true, false) if kept.contains(&place) => Some(Origin::Kept),
+                (true, false) => continue,
+            };
+            fixed.push(input, live.listener.clone(), origin);
+        }
+        for listener in &input.spec.listeners {
+            fixed.push_ours(input, listener.clone(), Origin::Static);
+        }
+        if input.spec.https_redirect {
+            fixed.push_ours(input, redirect(), Origin::Redirect);
+        }
+        fixed
+    }
+
+    /// Adds a listener of the template, unless the API server would then refuse the whole Gateway.
+    fn push_ours(&mut self, input: &Input<'_>, listener: Listener, origin: Origin) {
+        let what = if origin == Origin::Redirect { "httpsRedirect's listener" } else { "static listener" };
+        let name = &listener.name;
+        let in_the_way = self.listeners.iter().find(|other| {
+            other.listener.name == *name
+                || (other.listener.port, &other.listener.protocol, &other.slot.hostname)
+                    == (listener.port, &listener.protocol, &Slot::of(&listener).hostname)
+        });
+        let problem = if let Some(other) = in_the_way {
+            let other = &other.listener.name;
+            format!(
+                "{what} `{name}` is left out: listener `{other}` of the Gateway has its name, or its port, protocol and hostname"
+            )
+        } else if self.listeners.len() >= MAX_LISTENERS {
+            format!("{what} `{name}` is left out: a Gateway has at most {MAX_LISTENERS} listeners")
+        } else {
+            return self.push(input, listener, Some(origin));
+        };
+        self.problems.push(problem);
+    }
+
+    fn push(&mut self, input: &Input<'_>, listener: Listener, origin: Option<Origin>) {
+        let slot = Slot::of(&listener);
+        let live = input.live.iter().position(|live| live.listener.name == listener.name);
+        let programmed = live.is_some_and(|place| {
+            let live = &input.live[place];
+            live.programmed && Slot::of(&live.listener) == slot
+        });
+        self.listeners.push(FixedListener { listener, slot, origin, live, programmed });
+    }
+
+    /// The fixed listener of that name.
+    pub fn named(&self, name: &str) -> Option<&Listener> {
+        self.listeners.iter().map(|fixed| &fixed.listener).find(|listener| listener.name == name)
+    }
+
+    /// Whether a claim that names no fixed listener needs one of its own. Of the fixed listeners that contain its
+    /// hostname the most specific one decides, because that is the one to which traffic for the hostname goes.
+    pub fn cover(&self, claim: &Claim<'_>, input: &Input<'_>) -> Cover<'_> {
+        let nearest = self.listeners.iter().filter(|fixed| contains(&fixed.slot, &claim.slot)).max_by_key(|fixed| {
+            (fixed.slot == claim.slot, fixed.slot.hostname.as_ref().map(|host| host.as_str().len()))
+        });
+        let Some(nearest) = nearest else { return Cover::No };
+        let admits = admit::listener_admits(&nearest.listener, &claim.route.key, input);
+        let equal = nearest.slot == claim.slot;
+        match (equal, admits, claim.wants) {
+            (true, false, _) => Cover::Refused(refusal::not_admitted(&nearest.listener, claim.route)),
+            (true, true, Some(wanted)) => {
+                Cover::Refused(refusal::misnamed(&claim.slot, wanted, &nearest.listener.name))
+            }
+            (_, true, None) => Cover::By(nearest),
+            (false, _, _) => Cover::No,
+        }
+    }
+}
+
+/// Whether traffic for the inner slot would go to a listener of the outer one.
+fn contains(outer: &Slot, inner: &Slot) -> bool {
+    (outer.port, &outer.protocol, outer.tls) == (inner.port, &inner.protocol, inner.tls)
+        && match (&outer.hostname, &inner.hostname) {
+            (None, _) => true,
+            (Some(outer), Some(inner)) => outer.contains(inner),
+            (Some(_), None) => false,
+        }
+}
+
+/// The listener on which plain HTTP is redirected. It admits the Gateway's own namespace alone, so that no route of
+/// another namespace leaks onto plain HTTP.
+fn redirect() -> Listener {
+    let namespaces = RouteNamespaces { from: Some(NamespacesFrom::Same), selector: None };
+    Listener {
+        name: REDIRECT.to_owned(),
+        hostname: None,
+        port: 80,
+        protocol: Protocol::Http,
+        tls: None,
+        allowed_routes: Some(AllowedRoutes { namespaces: Some(namespaces), kinds: Vec::new() }),
+    }
+}

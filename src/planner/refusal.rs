@@ -1,0 +1,150 @@
+//! Why a claim gets nothing: one constructor a reason, with what its author reads: what is in the way, and the way out.
+
+use std::fmt::Display;
+
+use super::MAX_LISTENERS;
+use super::claim::Slot;
+use super::verdict::Reason;
+use crate::api::{Listener, annotation};
+use crate::routes::{GatewayRef, Route, RouteKind};
+
+/// A reason and its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub reason: Reason,
+    pub message: String,
+}
+
+const fn refusal(reason: Reason, message: String) -> Refusal {
+    Refusal { reason, message }
+}
+
+pub(super) fn parent_port() -> Refusal {
+    refusal(Reason::InvalidPort, "parentRefs[].port is not between 1 and 65535".to_owned())
+}
+
+pub(super) fn annotated_port(written: &str, entry: &str) -> Refusal {
+    let message = format!(
+        "annotation {} is `{written}`, and `{entry}` is no port; write numbers from 1 to 65535 with commas between them, as \
+         \"8443, 8444\"",
+        annotation::PORTS
+    );
+    refusal(Reason::InvalidPort, message)
+}
+
+pub(super) fn port_required(kind: RouteKind) -> Refusal {
+    let message = format!("a {kind} must say its port: set parentRefs[].port, or annotation {}", annotation::PORTS);
+    refusal(Reason::PortRequired, message)
+}
+
+pub(super) fn unknown_mode(reason: Reason, annotation: &str, value: &str, [one, other]: [&str; 2]) -> Refusal {
+    refusal(reason, format!("annotation {annotation} is `{value}`; it may be {one} or {other}"))
+}
+
+pub(super) fn hostname_required(kind: RouteKind) -> Refusal {
+    let message = format!(
+        "a {kind} without spec.hostnames asks for no listener; list its hostnames. By the Gateway API it attaches to every \
+         listener that admits its namespace"
+    );
+    refusal(Reason::HostnameRequired, message)
+}
+
+pub(super) fn invalid_hostname(written: &str, problem: &str) -> Refusal {
+    refusal(Reason::InvalidHostname, format!("`{written}` {problem}"))
+}
+
+pub(super) fn section_name_too_narrow(slot: &Slot, wanted: &str, first: &Slot) -> Refusal {
+    let message = format!(
+        "{slot}: sectionName `{wanted}` can stand for one listener only, and stands for {first}; use a parentRef without \
+         sectionName, or one for each listener"
+    );
+    refusal(Reason::SectionNameTooNarrow, message)
+}
+
+/// The fixed listener that sectionName names is not what the route asks for.
+pub(super) fn section_misfit(wanted: &str, slot: &Slot, misfit: impl Display) -> Refusal {
+    let message =
+        format!("sectionName `{wanted}` is a listener for {slot}, and {misfit}; take another sectionName, or none");
+    refusal(Reason::ListenerNameTaken, message)
+}
+
+/// The wanted name belongs to a listener for something else.
+pub(super) fn name_taken(slot: &Slot, wanted: &str, bearer: &Slot) -> Refusal {
+    let message = format!(
+        "{slot}: sectionName `{wanted}` cannot be had, because it is the listener for {bearer}; take another sectionName, \
+         or none"
+    );
+    refusal(Reason::ListenerNameTaken, message)
+}
+
+/// The listener that serves the claim has another name.
+pub(super) fn misnamed(slot: &Slot, wanted: &str, name: &str) -> Refusal {
+    let message = format!(
+        "{slot}: sectionName `{wanted}` cannot be had, because the listener for that is called `{name}`; name that one, or \
+         none"
+    );
+    refusal(Reason::ListenerNameTaken, message)
+}
+
+pub(super) fn not_admitted(listener: &Listener, route: &Route) -> Refusal {
+    let message = format!(
+        "listener `{}` serves {}, and its allowedRoutes do not admit a {} of namespace {}; widen them, or ask for something \
+         else",
+        listener.name,
+        Slot::of(listener),
+        route.key.kind,
+        route.key.namespace
+    );
+    refusal(Reason::NotAdmitted, message)
+}
+
+pub(super) fn conflict(reason: Reason, slot: &Slot, name: &str, other: &Slot) -> Refusal {
+    let hint = if reason == Reason::PortConflict { "another port" } else { "another hostname or port" };
+    refusal(reason, format!("{slot}: listener `{name}` is {other}, and the two cannot stand side by side; take {hint}"))
+}
+
+pub(super) fn namespace_not_allowed(slot: &Slot, gateway: &GatewayRef, namespace: &str) -> Refusal {
+    let message = format!(
+        "{slot}: spec.listenerTemplate.allowedRoutes of WrappedGateway {gateway} does not let routes of namespace \
+         {namespace} ask for listeners"
+    );
+    refusal(Reason::NamespaceNotAllowed, message)
+}
+
+pub(super) fn hostname_not_granted(slot: &Slot, gateway: &GatewayRef, namespace: &str) -> Refusal {
+    let message = format!(
+        "{slot}: no entry of spec.listenerTemplate.hostnameGrants of WrappedGateway {gateway} gives the hostname to \
+         namespace {namespace}"
+    );
+    refusal(Reason::HostnameNotGranted, message)
+}
+
+pub(super) fn hostname_owned(slot: &Slot, hostname: impl Display, owner: &str) -> Refusal {
+    let message = format!(
+        "{slot}: {hostname} belongs to namespace {owner}, which had it first; take another hostname, or have \
+         hostnameOwnership set to Shared"
+    );
+    refusal(Reason::HostnameOwned, message)
+}
+
+pub(super) fn port_owned(slot: &Slot, owner: &str) -> Refusal {
+    let message = format!(
+        "{slot}: the port belongs to namespace {owner}, which had it first; take another port, or have hostnameOwnership \
+         set to Shared"
+    );
+    refusal(Reason::PortOwned, message)
+}
+
+pub(super) fn quota_reached(slot: &Slot, namespace: &str) -> Refusal {
+    let message =
+        format!("{slot}: namespace {namespace} has as many listeners of its own as maxListenersPerNamespace admits");
+    refusal(Reason::NamespaceQuotaReached, message)
+}
+
+pub(super) fn limit_reached(slot: &Slot) -> Refusal {
+    let message = format!(
+        "{slot}: the Gateway has {MAX_LISTENERS} listeners, which is the limit; let a static wildcard listener stand for \
+         many hostnames, or use ListenerSets"
+    );
+    refusal(Reason::ListenerLimitReached, message)
+}
