@@ -166,10 +166,7 @@ impl<'a> Asked<'_, 'a, '_> {
                 return Vec::new();
             }
         };
-        let hostnames = match self.hostnames_required() {
-            Some(hostnames) => hostnames,
-            None => return Vec::new(),
-        };
+        let Some(hostnames) = self.hostnames_required() else { return Vec::new() };
         let mut claims: Vec<Claim<'a>> = Vec::new();
         for hostname in hostnames {
             for &port in &ports {

@@ -11,10 +11,8 @@ pub(super) fn incompatible(one: &Slot, other: &Slot) -> Option<Reason> {
     if one.port != other.port {
         return None;
     }
-    let layers_differ = |a: &Slot, b: &Slot| match (&a.protocol, &b.protocol) {
-        (Tcp, Http | Https | Tls) | (Http, Https | Tls) => true,
-        _ => false,
-    };
+    let layers_differ =
+        |a: &Slot, b: &Slot| matches!((&a.protocol, &b.protocol), (Tcp, Http | Https | Tls) | (Http, Https | Tls));
     if layers_differ(one, other) || layers_differ(other, one) {
         return Some(Reason::PortConflict);
     }

@@ -50,14 +50,14 @@ impl Fixed {
     pub fn gather(input: &Input<'_>, kept: &BTreeSet<usize>) -> Self {
         let mut fixed = Self::default();
         for (place, live) in input.live.iter().enumerate() {
-            let is_static = input.spec.listeners.iter().any(|listener| listener.name == live.listener.name);
-            let origin = match (live.ours, is_static) {
-                (_, true) => continue,
-                (false, false) => None,
-                (true, false) if kept.contains(&place) => Some(Origin::Kept),
-                (true, false) => continue,
-            };
-            fixed.push(input, live.listener.clone(), origin);
+            if input.spec.listeners.iter().any(|listener| listener.name == live.listener.name) {
+                continue;
+            }
+            if !live.ours {
+                fixed.push(input, live.listener.clone(), None);
+            } else if kept.contains(&place) {
+                fixed.push(input, live.listener.clone(), Some(Origin::Kept));
+            }
         }
         for listener in &input.spec.listeners {
             fixed.push_ours(input, listener.clone(), Origin::Static);
