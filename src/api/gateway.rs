@@ -8,6 +8,8 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde::{Deserialize, Serialize};
 
+use super::lenient::null_as_default;
+
 /// One entry of `Gateway.spec.listeners`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,21 +108,28 @@ pub struct ListenerTls {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<TlsMode>,
     /// The certificates; cert-manager fills the Secrets that they name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub certificate_refs: Vec<SecretReference>,
     /// Settings of one implementation.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
 /// Who ends the TLS connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String")]
 pub enum TlsMode {
     /// The Gateway does.
     #[default]
     Terminate,
     /// The backend does.
     Passthrough,
+}
+
+impl From<String> for TlsMode {
+    fn from(mode: String) -> Self {
+        if mode == "Passthrough" { Self::Passthrough } else { Self::Terminate }
+    }
 }
 
 /// A reference to a certificate, a Secret unless it says otherwise.
@@ -146,7 +155,7 @@ pub struct AllowedRoutes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<RouteNamespaces>,
     /// Empty: every kind that fits the protocol.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<RouteGroupKind>,
 }
 
@@ -166,10 +175,11 @@ pub struct RouteNamespaces {
 pub enum NamespacesFrom {
     /// Every namespace.
     All,
-    /// The Gateway's namespace.
-    Same,
     /// The namespaces whose labels a selector matches.
     Selector,
+    /// The Gateway's namespace.
+    #[serde(other)]
+    Same,
 }
 
 /// A kind of route that a listener admits.

@@ -2,6 +2,7 @@
 
 mod crd;
 mod gateway;
+mod lenient;
 mod wrapped_gateway;
 
 pub use crd::{SCHEMA, crd, crd_yaml};
@@ -9,6 +10,7 @@ pub use gateway::{
     AllowedRoutes, Listener, ListenerTls, NamespacesFrom, Protocol, RouteGroupKind, RouteNamespaces, SecretReference,
     TlsMode,
 };
+pub use lenient::StoredWrappedGateway;
 pub use wrapped_gateway::{
     HostnameGrant, HostnameOwnership, ListenerTemplate, RejectedRoute, TemplateAllowedRoutes, TemplateProtocol,
     TemplateTls, WrappedGateway, WrappedGatewaySpec, WrappedGatewayStatus,

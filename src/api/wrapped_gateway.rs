@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::gateway::{Listener, RouteNamespaces, SecretReference};
+use super::lenient::{null_as_default, without_nulls};
 
 /// What is wanted of one Gateway: its template, its static listeners, and the rules for generated ones.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,31 +20,24 @@ use super::gateway::{Listener, RouteNamespaces, SecretReference};
     shortname = "wgw",
     namespaced,
     status = "WrappedGatewayStatus",
-    // `crd` adds the schema, which no derive could make.
+    // `crd` adds what no derive could make.
     schema = "disabled",
-    printcolumn(name = "Class", type_ = "string", json_path = ".spec.gatewayClassName"),
-    printcolumn(name = "Address", type_ = "string", json_path = ".status.address"),
-    printcolumn(name = "Listeners", type_ = "integer", json_path = ".status.listeners"),
-    printcolumn(name = "Routes", type_ = "integer", json_path = ".status.routes"),
-    printcolumn(name = "Rejected", type_ = "integer", json_path = ".status.rejected"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct WrappedGatewaySpec {
     /// The GatewayClass of the Gateway.
     pub gateway_class_name: String,
     /// Static listeners, kept on the Gateway exactly as written.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
     /// What generated listeners look like, and who may ask for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener_template: Option<ListenerTemplate>,
     /// Whether plain HTTP on port 80 is answered with a redirect to https.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "is_false")]
     pub https_redirect: bool,
     /// Every other field of `Gateway.spec`, passed on as it is: `addresses`, `infrastructure`, `allowedListeners`, `tls`.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "without_nulls")]
     pub passed_on: BTreeMap<String, Value>,
 }
 
@@ -61,7 +55,7 @@ pub struct ListenerTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
     /// Protocol of the listeners of HTTPRoutes and GRPCRoutes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub protocol: TemplateProtocol,
     /// TLS block of generated listeners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +64,7 @@ pub struct ListenerTemplate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_routes: Option<TemplateAllowedRoutes>,
     /// Whether a hostname belongs to the namespace that has it first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub hostname_ownership: HostnameOwnership,
     /// Where present, a hostname goes only to namespaces that a grant names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,13 +77,13 @@ pub struct ListenerTemplate {
 /// Protocol of generated listeners for HTTPRoutes and GRPCRoutes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TemplateProtocol {
-    /// TLS, terminated at the Gateway.
-    #[default]
-    #[serde(rename = "HTTPS")]
-    Https,
     /// No TLS.
     #[serde(rename = "HTTP")]
     Http,
+    /// TLS, terminated at the Gateway. The first definition of this resource took any protocol; all but HTTP mean this.
+    #[default]
+    #[serde(rename = "HTTPS", other)]
+    Https,
 }
 
 /// TLS block of generated listeners.
@@ -97,10 +91,10 @@ pub enum TemplateProtocol {
 #[serde(rename_all = "camelCase")]
 pub struct TemplateTls {
     /// Used instead of a Secret per hostname.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub certificate_refs: Vec<SecretReference>,
     /// Copied to each generated TLS block.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -115,11 +109,12 @@ pub struct TemplateAllowedRoutes {
 /// Whether a hostname belongs to one namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum HostnameOwnership {
-    /// It belongs to the namespace that has it first.
-    #[default]
-    Namespace,
     /// Namespaces share it.
     Shared,
+    /// It belongs to the namespace that has it first.
+    #[default]
+    #[serde(other)]
+    Namespace,
 }
 
 /// Hostnames that some namespaces may have.
@@ -145,19 +140,19 @@ pub struct WrappedGatewayStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// Listeners of the Gateway, those of others included.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub listeners: u32,
     /// Routes attached to the Gateway.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub routes: u32,
     /// Routes of which at least one claim is rejected.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub rejected: u32,
     /// The first rejections, sorted, at most 32.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub rejected_routes: Vec<RejectedRoute>,
     /// `Ready`, `RoutesAccepted` and `Programmed`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
 
