@@ -1,8 +1,8 @@
 //! Reading objects that were stored under another definition than ours.
 //!
 //! An object keeps what an older or newer definition admitted until somebody changes it, and one that cannot be read
-//! would get no Gateway at all. So a `null` counts as a field that is left out, and where a field offers a choice, a word that
-//! is not among its values counts as the most cautious of them. The other cases are for [`StoredWrappedGateway`].
+//! would get no Gateway at all. So a `null` counts as a field that is left out, and where a field offers a choice, a word
+//! that is not among its values counts as the most cautious of them. The other cases are for [`StoredWrappedGateway`].
 
 use std::collections::BTreeMap;
 
