@@ -1,0 +1,184 @@
+//! What becomes of an object on the wire.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{GROUP, annotation};
+
+fn object(spec: Value) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "web", "namespace": "apps"},
+        "spec": spec,
+    })
+}
+
+fn bearing(metadata: Value) -> Value {
+    let mut object = object(json!({"parentRefs": [{"name": "public"}]}));
+    object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
+    object
+}
+
+fn route(object: Value) -> Route {
+    decode(RouteKind::Http, object).unwrap()
+}
+
+fn problem(object: Value) -> String {
+    decode(RouteKind::Http, object).unwrap_err().to_string()
+}
+
+fn gateway(namespace: &str, name: &str) -> GatewayRef {
+    GatewayRef { namespace: namespace.into(), name: name.into() }
+}
+
+#[test]
+fn a_parent_is_a_gateway_of_the_routes_own_namespace_unless_it_says_otherwise() {
+    let route = route(object(json!({"parentRefs": [
+        {"name": "near"},
+        {"name": "far", "namespace": "infra", "group": "gateway.networking.k8s.io", "kind": "Gateway",
+            "sectionName": "https", "port": 8443},
+    ]})));
+    let expected = [
+        ParentRef { gateway: gateway("apps", "near"), section_name: None, port: None },
+        ParentRef { gateway: gateway("infra", "far"), section_name: Some("https".into()), port: Some(8443) },
+    ];
+    assert_eq!(route.parent_refs, expected);
+}
+
+#[test]
+fn a_parent_of_another_group_or_kind_is_none() {
+    let route = route(object(json!({"parentRefs": [
+        {"name": "mesh", "group": "", "kind": "Service"},
+        {"name": "set", "kind": "ListenerSet"},
+        {"name": "impostor", "group": "example.com", "kind": "Gateway"},
+    ]})));
+    assert_eq!(route.parent_refs, []);
+}
+
+#[test]
+fn the_whole_of_what_matters_is_kept() {
+    let mut whole = bearing(json!({
+        "uid": "u-1",
+        "creationTimestamp": "2024-05-06T07:08:09Z",
+        "resourceVersion": "42",
+        "annotations": {
+            annotation::PORTS: "8443, 8444",
+            annotation::PORT: "1",
+            annotation::PROTOCOL: "HTTP",
+            annotation::TLS_MODE: "Passthrough",
+            annotation::HOSTNAME: "game.example.com",
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        },
+        "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
+    }));
+    whole["spec"]["hostnames"] = json!(["*.example.com", "www.example.com"]);
+    whole["spec"]["rules"] = json!([{"backendRefs": [{"name": "web", "port": 80}]}]);
+    let expected = Route {
+        key: RouteKey { namespace: "apps".into(), name: "web".into(), kind: RouteKind::Http },
+        uid: "u-1".into(),
+        created: Some("2024-05-06T07:08:09Z".parse().unwrap()),
+        parent_refs: vec![ParentRef { gateway: gateway("apps", "public"), section_name: None, port: None }],
+        hostnames: vec!["*.example.com".into(), "www.example.com".into()],
+        wishes: Wishes {
+            ports: Some("8443, 8444".into()),
+            protocol: Some("HTTP".into()),
+            tls_mode: Some("Passthrough".into()),
+            hostname: Some("game.example.com".into()),
+        },
+        relics: false,
+    };
+    assert_eq!(route(whole), expected);
+}
+
+#[test]
+fn the_singular_port_annotation_is_read_where_the_plural_is_missing() {
+    let route = route(bearing(json!({"annotations": {annotation::PORT: "8443"}})));
+    assert_eq!(route.wishes.ports.as_deref(), Some("8443"));
+}
+
+#[test]
+fn a_route_that_asks_to_be_ignored_is_attached_to_nothing() {
+    for metadata in [
+        json!({"annotations": {annotation::IGNORE: "true"}}),
+        json!({"labels": {"acme.cert-manager.io/http01-solver": "true"}}),
+    ] {
+        assert_eq!(route(bearing(metadata)).parent_refs, []);
+    }
+    assert_eq!(route(bearing(json!({"annotations": {annotation::IGNORE: "false"}}))).parent_refs.len(), 1);
+}
+
+#[test]
+fn what_an_earlier_implementation_left_behind_is_noticed() {
+    let later = "gateway-route-sync.homelab-images.benfiola.com";
+    for group in [GROUP, later] {
+        let finalizer = format!("{group}/finalizer");
+        let bookkeeping = format!("{group}/previous-parent-refs");
+        assert!(route(bearing(json!({"finalizers": ["example.com/other", finalizer]}))).relics, "{group}");
+        assert!(route(bearing(json!({"annotations": {bookkeeping: "[]"}}))).relics, "{group}");
+    }
+    assert!(!route(bearing(json!({"finalizers": ["example.com/other"]}))).relics);
+}
+
+#[test]
+fn null_is_as_good_as_absent() {
+    let route = route(object(json!({"parentRefs": null, "hostnames": null})));
+    assert_eq!((route.parent_refs.len(), route.hostnames.len()), (0, 0));
+    assert!(!problem(object(Value::Null)).is_empty());
+}
+
+#[test]
+fn a_field_of_another_type_is_named() {
+    let cases = [
+        (json!({"parentRefs": "public"}), "spec.parentRefs"),
+        (json!({"parentRefs": ["public"]}), "spec.parentRefs"),
+        (json!({"parentRefs": [{"name": 1}]}), "spec.parentRefs.name"),
+        (json!({"parentRefs": [{"namespace": "infra"}]}), "spec.parentRefs.name"),
+        (json!({"parentRefs": [{"name": "public", "port": "443"}]}), "spec.parentRefs.port"),
+        (json!({"hostnames": [1]}), "spec.hostnames"),
+    ];
+    for (spec, field) in cases {
+        let problem = problem(object(spec));
+        assert!(problem.starts_with(&format!("`{field}` ")), "{problem}");
+    }
+    assert_eq!(problem(json!({"metadata": {"name": "web", "namespace": "apps"}})), "`spec` is missing");
+    assert_eq!(problem(json!({"metadata": {"name": "web"}, "spec": {}})), "`metadata.namespace` is missing");
+    assert!(problem(bearing(json!({"creationTimestamp": "yesterday"}))).contains("creationTimestamp"));
+    assert!(problem(json!("a string")).contains("the object"));
+}
+
+#[test]
+fn one_undecodable_object_does_not_spoil_a_list() {
+    let good = object(json!({}));
+    let bad = json!({"metadata": {"name": "bad", "namespace": "apps"}, "spec": {"parentRefs": 7}});
+    let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [bad, good, 7]});
+    let list: Result<kube::core::ObjectList<WireRoute>, _> = serde_json::from_str(&list.to_string());
+    let decoded: Vec<_> = list.unwrap().items.into_iter().map(|wire| wire.decode(RouteKind::Http).is_ok()).collect();
+    assert_eq!(decoded, [false, true, false]);
+}
+
+#[test]
+fn an_undecodable_object_still_has_its_name() {
+    let bad = json!({"metadata": {"name": "bad", "namespace": "apps", "resourceVersion": "7"}, "spec": []});
+    let wire: WireRoute = serde_json::from_value(bad).unwrap();
+    assert_eq!(wire.key(RouteKind::Http).unwrap().to_string(), "HTTPRoute apps/bad");
+    assert_eq!(wire.meta.resource_version.as_deref(), Some("7"));
+}
+
+#[test]
+fn the_annotations_are_those_that_the_api_names() {
+    let all = [
+        (annotation::PORTS, "ports"),
+        (annotation::PORT, "port"),
+        (annotation::PROTOCOL, "protocol"),
+        (annotation::TLS_MODE, "tls-mode"),
+        (annotation::HOSTNAME, "hostname"),
+        (annotation::IGNORE, "ignore"),
+    ];
+    for (name, suffix) in all {
+        assert_eq!(name, format!("{GROUP}/{suffix}"));
+        let wrong_type = bearing(json!({"annotations": {name: ["not a string"]}}));
+        // Were the name misspelt in this file, the annotation of the wrong type would be skipped.
+        assert_eq!(decode(RouteKind::Http, wrong_type).is_err(), name != annotation::IGNORE, "{name}");
+    }
+}
