@@ -1,11 +1,16 @@
 //! The cluster's routes, of whatever kind and version, as one domain type.
 
+mod decode;
+pub mod discover;
 pub mod index;
 pub mod kind;
+mod lenient;
 mod route;
 mod state;
 mod verdict;
 
+pub use decode::{Undecodable, decode};
+pub use discover::Served;
 pub use index::{Change, Index};
 pub use kind::RouteKind;
 pub use route::{GatewayRef, ParentRef, Route, RouteKey, Wishes};

@@ -1,0 +1,116 @@
+//! What a cluster serves, and what is made of its answers.
+
+use axum::Router;
+use axum::http::{StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Answers discovery with these documents, and everything else as the API server does: 404 without a `Status`.
+fn cluster(documents: &[(&str, Value)]) -> Client {
+    let documents: BTreeMap<String, Value> =
+        documents.iter().map(|(path, document)| ((*path).to_owned(), document.clone())).collect();
+    Client::new(
+        Router::new().fallback(move |uri: Uri| async move {
+            match documents.get(uri.path()) {
+                Some(Value::Number(code)) => {
+                    let code = code.as_u64().and_then(|code| u16::try_from(code).ok()).unwrap();
+                    (StatusCode::from_u16(code).unwrap(), "not a Status".to_owned())
+                }
+                Some(document) => (StatusCode::OK, document.to_string()),
+                None => (StatusCode::NOT_FOUND, "404 page not found".to_owned()),
+            }
+        }),
+        "default",
+    )
+}
+
+fn versions(versions: &[&str]) -> (&'static str, Value) {
+    let versions: Vec<_> = versions
+        .iter()
+        .map(|version| json!({"version": version, "groupVersion": format!("gateway.networking.k8s.io/{version}")}))
+        .collect();
+    let group = json!({"kind": "APIGroup", "name": "gateway.networking.k8s.io", "versions": versions});
+    ("/apis/gateway.networking.k8s.io", group)
+}
+
+fn kinds(kinds: &[(&str, &str)]) -> Value {
+    let verbs = json!(["get", "list", "watch"]);
+    let resource = |(name, kind): &(&str, &str)| {
+        [
+            json!({"name": name, "kind": kind, "namespaced": true, "singularName": "", "verbs": verbs}),
+            json!({"name": format!("{name}/status"), "kind": kind, "namespaced": true, "singularName": "", "verbs": []}),
+        ]
+    };
+    json!({"kind": "APIResourceList", "groupVersion": "", "resources": kinds.iter().flat_map(resource).collect::<Vec<_>>()})
+}
+
+const V1: &str = "/apis/gateway.networking.k8s.io/v1";
+const ALPHA: &str = "/apis/gateway.networking.k8s.io/v1alpha2";
+const HTTP: (&str, &str) = ("httproutes", "HTTPRoute");
+const TCP: (&str, &str) = ("tcproutes", "TCPRoute");
+
+#[tokio::test]
+async fn each_kind_is_taken_at_the_newest_version_that_has_it() {
+    let gateways = ("gateways", "Gateway");
+    let client = cluster(&[
+        versions(&["v1alpha2", "v1"]),
+        (V1, kinds(&[HTTP, gateways])),
+        (ALPHA, kinds(&[HTTP, TCP])),
+        ("/apis/gateway-route-sync.homelab-helper.benfiola.com/v1", kinds(&[("wrappedgateways", "WrappedGateway")])),
+    ]);
+    let served = discover(&client).await.unwrap();
+    let routes: Vec<_> = served.routes.iter().map(|(kind, found)| (kind.name(), found.version.as_str())).collect();
+    assert_eq!(routes, [("HTTPRoute", "v1"), ("TCPRoute", "v1alpha2")]);
+    assert_eq!(served.gateway.unwrap().api_version, "gateway.networking.k8s.io/v1");
+    assert!(served.wrapped_gateway);
+}
+
+#[tokio::test]
+async fn a_cluster_without_the_gateway_api_serves_nothing() {
+    assert_eq!(discover(&cluster(&[])).await.unwrap(), Served::default());
+}
+
+#[tokio::test]
+async fn an_error_is_not_absence() {
+    let failing: [&[(&str, Value)]; 4] = [
+        &[("/apis/gateway.networking.k8s.io", json!(503))],
+        &[("/apis/gateway.networking.k8s.io", json!(403))],
+        &[versions(&["v1", "v1alpha2"]), (V1, kinds(&[HTTP])), (ALPHA, json!(500))],
+        &[versions(&["v1"]), (V1, json!({"kind": "Status"}))],
+    ];
+    for documents in failing {
+        assert!(discover(&cluster(documents)).await.is_err(), "{documents:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_that_is_listed_and_not_found_is_an_error() {
+    let client = cluster(&[versions(&["v1", "v1alpha2"]), (V1, kinds(&[HTTP]))]);
+    let error = discover(&client).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{ALPHA}: listed as served, but not found"));
+}
+
+#[tokio::test]
+async fn a_subresource_is_not_its_kind() {
+    let mut only_status = kinds(&[HTTP]);
+    only_status["resources"].as_array_mut().unwrap().remove(0);
+    let client = cluster(&[versions(&["v1"]), (V1, only_status)]);
+    assert!(discover(&client).await.unwrap().routes.is_empty());
+}
+
+fn serving(kinds: &[RouteKind]) -> Served {
+    let routes = kinds.iter().map(|kind| (*kind, resource("v1", kind.plural(), kind.name()))).collect();
+    Served { routes, ..Served::default() }
+}
+
+#[test]
+fn absence_is_believed_when_two_looks_agree() {
+    let mut looks = Looks::default();
+    let all_but_udp = serving(&[RouteKind::Grpc, RouteKind::Http, RouteKind::Tcp, RouteKind::Tls]);
+    assert_eq!(looks.look(&all_but_udp), Absence { believed: [].into(), doubtful: true });
+    assert_eq!(looks.look(&all_but_udp), Absence { believed: [RouteKind::Udp].into(), doubtful: false });
+    let nothing = looks.look(&serving(&[]));
+    assert_eq!(nothing, Absence { believed: [RouteKind::Udp].into(), doubtful: true });
+    assert_eq!(looks.look(&serving(&RouteKind::ALL)), Absence { believed: [].into(), doubtful: false });
+}
