@@ -1,5 +1,7 @@
 //! gateway-route-sync.
 
 pub mod api;
+pub mod metrics;
 pub mod planner;
+pub mod readiness;
 pub mod routes;
