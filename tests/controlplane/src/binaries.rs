@@ -20,7 +20,7 @@ struct Program {
     package: &'static str,
     /// The module whose version is the program's, for what is said while it is built.
     module: &'static str,
-    /// What a first build takes on two cores, for the person who waits.
+    /// What a first build takes on two idle cores, after the programs before it, for the person who waits.
     takes: &'static str,
 }
 
@@ -153,7 +153,9 @@ fn cached(folder: &Path, program: &Program) -> Result<PathBuf> {
 fn build(folder: &Path, program: &Program) -> Result<PathBuf> {
     let Program { name, package, module, takes } = program;
     cache::progress(&format!("building {name} {}, about {takes}, once", version(module)));
-    let partial = folder.join(format!("{name}.partial"));
+    // A build whose starter was killed may still be writing, so no two builds write to the same place.
+    let scratch = tempfile::tempdir_in(folder).map_err(Error::io("making a folder in", folder))?;
+    let partial = scratch.path().join(name);
     let flags = linker_flags();
     let arguments = ["build", "-trimpath", "-buildvcs=false", "-ldflags", &flags, "-o"].map(Path::new);
     let output = golang::run(Path::new(MODULE), arguments.into_iter().chain([partial.as_path(), Path::new(package)]))?;

@@ -52,14 +52,13 @@ impl ControlPlane {
     /// When a program is missing and cannot be built, ends early, or does not become ready.
     pub async fn start() -> Result<Self> {
         let binaries = blocking(Binaries::ensure).await?;
-        let mut ports = (0..PORTS_TO_TRY).map(|_| free_port());
-        loop {
-            let port = ports.next().unwrap_or_else(free_port);
-            match Self::start_on(port, binaries.clone()).await {
-                Err(Error::Exited { log, .. }) if log.contains("address already in use") && ports.len() > 0 => {}
+        for _ in 1..PORTS_TO_TRY {
+            match Self::start_on(free_port(), binaries.clone()).await {
+                Err(error) if is_port_taken(&error) => {}
                 outcome => return outcome,
             }
         }
+        Self::start_on(free_port(), binaries).await
     }
 
     async fn start_on(port: u16, binaries: Binaries) -> Result<Self> {
@@ -208,6 +207,11 @@ async fn early_end(process: &Process) -> Error {
     }
 }
 
+/// Whether somebody else took the port between the moment it was found free and the start of the API server.
+fn is_port_taken(error: &Error) -> bool {
+    matches!(error, Error::Exited { log, .. } if log.contains("address already in use"))
+}
+
 /// A port of the loopback interface that is free now.
 ///
 /// It is not one of those that the system hands out to connections: a client that keeps calling an API server that is
@@ -218,4 +222,18 @@ fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let random = || u16::try_from(RandomState::new().hash_one(()) % COUNT).unwrap_or_default();
     std::iter::repeat_with(|| FIRST + random()).find(is_free).unwrap_or(FIRST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_somebody_took_is_recognised() -> Result<()> {
+        let somebody = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("the port is free");
+        let port = somebody.local_addr().expect("it is bound").port();
+        let error = ControlPlane::start_on(port, Binaries::ensure()?).await.expect_err("the port is taken");
+        assert!(is_port_taken(&error), "{error}");
+        Ok(())
+    }
 }

@@ -27,10 +27,11 @@ pub struct TimedOut {
 ///
 /// # Errors
 /// [`TimedOut`] when `probe` has not answered `Ok` within `within`.
-pub async fn eventually<T, E: Display>(
+pub async fn eventually<T, E: Display, F: Future<Output = std::result::Result<T, E>>>(
     what: &str,
     within: Duration,
-    mut probe: impl AsyncFnMut() -> std::result::Result<T, E>,
+    // Not `AsyncFnMut`: for its futures the compiler cannot yet prove that they may change threads.
+    mut probe: impl FnMut() -> F,
 ) -> std::result::Result<T, TimedOut> {
     let deadline = Instant::now() + within;
     let mut last = String::from("nothing");

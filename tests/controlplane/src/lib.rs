@@ -12,6 +12,8 @@
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`);
 //! - [`eventually`] awaits a condition, for tests.
 //!
+//! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
+//!
 //! Whatever ends a process that holds a [`ControlPlane`], be it `kill -9`, nothing of the control plane survives it.
 
 mod access;

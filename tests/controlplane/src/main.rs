@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use controlplane::{Binaries, Channel, ControlPlane, Error, GatewayApi, Version};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A Kubernetes control plane on this machine, without containers and without nodes.
@@ -44,10 +45,9 @@ impl Up {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let outcome = match Command::parse() {
-        Command::Up(arguments) => up(&arguments).await,
+        Command::Up(arguments) => up(&arguments),
         Command::Build => build(),
     };
     match outcome {
@@ -59,12 +59,18 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn up(arguments: &Up) -> Result<(), Error> {
-    // Leaving `run` early drops the control plane, which ends it, however far it got.
-    tokio::select! {
-        outcome = run(arguments) => outcome,
-        () = stop_requested() => Ok(()),
-    }
+fn up(arguments: &Up) -> Result<(), Error> {
+    let runtime = Runtime::new().expect("a runtime can be made");
+    let outcome = runtime.block_on(async {
+        // Leaving `run` early drops the control plane, which ends it, however far it got.
+        tokio::select! {
+            outcome = run(arguments) => outcome,
+            () = stop_requested() => Ok(()),
+        }
+    });
+    // Whoever asks to stop does not want to wait until the first build is over.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn run(arguments: &Up) -> Result<(), Error> {

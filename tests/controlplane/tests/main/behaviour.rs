@@ -16,8 +16,9 @@ const BEFORE_THE_NEXT_DISCOVERY: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn two_run_side_by_side() -> Result<(), Error> {
-    let (one, other) = tokio::join!(ControlPlane::start(), ControlPlane::start());
-    let (one, other) = (one?, other?);
+    // Spawning also shows that starting one may change threads, which some tests need.
+    let (one, other) = (tokio::spawn(ControlPlane::start()), tokio::spawn(ControlPlane::start()));
+    let (one, other) = (one.await.expect("no panic")?, other.await.expect("no panic")?);
     assert_ne!(one.url(), other.url());
     one.apply_yaml("{apiVersion: v1, kind: ConfigMap, metadata: {name: only-here}}").await?;
     let there: Api<ConfigMap> = Api::default_namespaced(other.client()?);
@@ -144,13 +145,13 @@ async fn nothing_is_written_at_rest() -> Result<(), Error> {
     const A_WHILE: Duration = Duration::from_secs(15);
 
     let control_plane = ControlPlane::start().await?;
-    let mut before = control_plane.requests().await?;
     // What happens once after the start is over when a second goes by without a write.
-    eventually("the controllers have settled", SOON, async || {
+    let before = eventually("the controllers have settled", SOON, async || {
+        let earlier = control_plane.requests().await.expect("there are metrics");
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let earlier = std::mem::replace(&mut before, control_plane.requests().await.expect("there are metrics"));
-        let writes = before.since(&earlier).writes();
-        if writes.total() == 0 { Ok(()) } else { Err(writes.to_string()) }
+        let now = control_plane.requests().await.expect("there are metrics");
+        let writes = now.since(&earlier).writes();
+        if writes.total() == 0 { Ok(now) } else { Err(writes.to_string()) }
     })
     .await?;
     // That nothing happens can only be seen by waiting.
