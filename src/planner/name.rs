@@ -34,10 +34,11 @@ pub fn alternative(name: &str) -> String {
     cut(name, MAX_LISTENER)
 }
 
-/// `<gateway>.<generated listener name>`.
+/// `<gateway>.<generated listener name>`. It ends like one that is cut only where it is, or the listener's name is.
 #[must_use]
 pub fn secret(gateway: &GatewayRef, slot: &Slot) -> String {
-    bounded(format!("{}.{}", gateway.name, listener(slot)), MAX_SECRET)
+    let name = format!("{}.{}", gateway.name, listener(slot));
+    if name.len() > MAX_SECRET { cut(&name, MAX_SECRET) } else { name }
 }
 
 /// The Secret's name that the Go implementation gave to a hostname's certificate.
@@ -128,6 +129,8 @@ mod tests {
         let gateway = |name: String| GatewayRef { namespace: "edge".into(), name };
         assert_eq!(secret(&gateway("public".into()), &slot), "public.https-443-www-example-com");
         assert_eq!(secret(&gateway("g".repeat(250)), &slot).len(), 253);
+        let long = Slot { hostname: Some(Hostname::of_listener(&"a".repeat(60))), ..slot.clone() };
+        assert_eq!(secret(&gateway("public".into()), &long), format!("public.{}", listener(&long)));
         assert_eq!(legacy_secret(&slot).as_deref(), Some("gateway-www-example-com"));
     }
 }
