@@ -304,7 +304,8 @@ impl Mode {
     }
 }
 
-fn template_protocol(input: &Input<'_>) -> TemplateProtocol {
+/// What the template says of the protocol of HTTPRoutes and GRPCRoutes.
+pub(super) fn template_protocol(input: &Input<'_>) -> TemplateProtocol {
     input.spec.listener_template.as_ref().map_or(TemplateProtocol::Https, |template| template.protocol)
 }
 

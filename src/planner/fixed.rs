@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::admit;
-use super::claim::{Claim, Slot};
+use super::claim::{Claim, Slot, template_protocol};
 use super::refusal::{self, Refusal};
 use super::{Input, MAX_LISTENERS, Origin};
-use crate::api::{AllowedRoutes, Listener, NamespacesFrom, Protocol, RouteNamespaces};
+use crate::api::{AllowedRoutes, Listener, NamespacesFrom, Protocol, RouteNamespaces, TemplateProtocol};
 
 /// Name of the listener that `httpsRedirect` adds.
 const REDIRECT: &str = "http";
@@ -62,8 +62,15 @@ impl Fixed {
         for listener in &input.spec.listeners {
             fixed.push_ours(input, listener.clone(), Origin::Static);
         }
-        if input.spec.https_redirect {
-            fixed.push_ours(input, redirect(), Origin::Redirect);
+        match (input.spec.https_redirect, template_protocol(input)) {
+            (false, _) => {}
+            (true, TemplateProtocol::Https) => fixed.push_ours(input, redirect(), Origin::Redirect),
+            // The API server refuses such a template; manifests may have it all the same.
+            (true, TemplateProtocol::Http) => {
+                let problem =
+                    "httpsRedirect is left out: listenerTemplate.protocol is HTTP, so that nothing serves https";
+                fixed.problems.push(problem.to_owned());
+            }
         }
         fixed
     }
