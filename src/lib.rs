@@ -1,6 +1,7 @@
 //! gateway-route-sync.
 
 pub mod api;
+pub mod manifests;
 pub mod metrics;
 pub mod planner;
 pub mod readiness;
