@@ -10,6 +10,7 @@
 //! - it hands out clients and kubeconfigs (`access.rs`), and applies manifests (`objects.rs`), among them the CRDs of a
 //!   [`GatewayApi`] (`gateway_api.rs`);
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`);
+//! - [`Program`] runs a controller against it (`program.rs`);
 //! - [`eventually`] awaits a condition, for tests.
 //!
 //! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
@@ -26,6 +27,7 @@ mod eventually;
 mod gateway_api;
 mod golang;
 mod objects;
+mod program;
 mod requests;
 mod supervisor;
 
@@ -34,4 +36,5 @@ pub use control_plane::ControlPlane;
 pub use error::{Error, Result};
 pub use eventually::{TimedOut, eventually};
 pub use gateway_api::{Channel, GatewayApi, Version};
+pub use program::Program;
 pub use requests::{RequestKey, Requests};

@@ -1,0 +1,34 @@
+# Rust, Go and make are all that a fresh machine needs; everything else is built from source, once.
+
+PROGRAM := $(or $(CARGO_TARGET_DIR),target)/release/homelab-helper
+
+.PHONY: help
+help: ## Show what there is.
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+.PHONY: demo
+demo: ## The main job on a local control plane, from nothing.
+	cargo build --release --locked --bin homelab-helper
+	cargo run --quiet --locked --example demo -- $(PROGRAM) examples
+
+.PHONY: test
+test: ## All tests: unit, golden, property, command line, and against a real API server.
+	cargo run --quiet --locked -p controlplane -- build
+	cargo test --locked --workspace
+
+.PHONY: cluster
+cluster: ## A control plane to play with, until Ctrl-C.
+	cargo run --quiet --locked -p controlplane -- up
+
+.PHONY: generate
+generate: ## Rewrite every generated file and every golden case, for review.
+	-UPDATE=1 cargo test --locked --test offline
+	git diff --stat
+
+.PHONY: lint
+lint: ## Format, clippy, licences, unused dependencies, documentation.
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo deny --locked --log-level error check bans licenses sources
+	cargo machete
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet
