@@ -1,0 +1,14 @@
+//! What only a real API server can tell: apply semantics, defaulting, CEL, watches, garbage collection.
+
+/// The main job: routes come, change and go, and the Gateway follows.
+mod follow;
+/// Limits, conflicts, and what one object does to others.
+mod harm;
+/// Every kind at every version that a release of the Gateway API serves.
+mod kinds;
+/// What is not ours stays as it is.
+mod others;
+/// Nothing is written while nothing changes; conditions flip and flip back.
+mod quiet;
+/// A cluster with the controller in it, and words to speak of it.
+mod world;
