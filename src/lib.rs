@@ -1,8 +1,10 @@
 //! gateway-route-sync.
 
 pub mod api;
+pub mod backoff;
 pub mod manifests;
 pub mod metrics;
 pub mod planner;
 pub mod readiness;
 pub mod routes;
+pub mod watching;

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// Beginning of each metric's name, save those of the process.
@@ -24,6 +25,7 @@ pub struct Metrics {
     durations: HistogramVec,
     routes: IntGaugeVec,
     watch_errors: IntCounterVec,
+    gateway_writes: IntCounter,
     leader: IntGauge,
 }
 
@@ -59,6 +61,10 @@ impl Metrics {
                 named("watch_errors_total", "Lists and watches that failed; each is tried again."),
                 &["kind"],
             )?,
+            gateway_writes: IntCounter::with_opts(named(
+                "gateway_writes_total",
+                "Applies that were sent for Gateways.",
+            ))?,
             leader: IntGauge::with_opts(named("leader", "1 where this process reconciles, 0 where it stands by."))?,
             registry,
         };
@@ -66,6 +72,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.durations.clone()))?;
         metrics.registry.register(Box::new(metrics.routes.clone()))?;
         metrics.registry.register(Box::new(metrics.watch_errors.clone()))?;
+        metrics.registry.register(Box::new(metrics.gateway_writes.clone()))?;
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
         Ok(metrics)
     }
@@ -92,6 +99,11 @@ impl Metrics {
     /// A list or a watch of a kind failed.
     pub fn watch_failed(&self, kind: &'static str) {
         self.watch_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// A Gateway was written.
+    pub fn gateway_written(&self) {
+        self.gateway_writes.inc();
     }
 
     /// Whether this process reconciles now.
@@ -137,6 +149,7 @@ mod tests {
         metrics.reconciled("wrapped_gateway", "GatewaySyncFailed", Duration::from_millis(2));
         metrics.routes_known("HTTPRoute", 12);
         metrics.watch_failed("TCPRoute");
+        metrics.gateway_written();
         metrics.leads(true);
         let text = metrics.render();
         for line in [
@@ -145,6 +158,7 @@ mod tests {
             r#"gateway_route_sync_reconciliation_duration_seconds_count{controller="wrapped_gateway"} 2"#,
             r#"gateway_route_sync_routes{kind="HTTPRoute"} 12"#,
             r#"gateway_route_sync_watch_errors_total{kind="TCPRoute"} 1"#,
+            "gateway_route_sync_gateway_writes_total 1",
             "gateway_route_sync_leader 1",
             concat!(r#"gateway_route_sync_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {
