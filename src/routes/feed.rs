@@ -1,0 +1,155 @@
+//! The events of one kind's watch → changes of the state.
+
+use std::collections::HashSet;
+
+use kube::runtime::watcher::Event;
+use tracing::warn;
+
+use super::decode::WireRoute;
+use super::{Change, Route, RouteKey, RouteKind, State};
+
+/// What has to be remembered between the events of a watch.
+#[derive(Debug)]
+pub(super) struct Feed {
+    kind: RouteKind,
+    /// The routes of a list that is under way.
+    listed: Vec<Route>,
+    /// Routes of which it was said that they cannot be decoded, so that it is said once.
+    undecodable: HashSet<RouteKey>,
+}
+
+impl Feed {
+    pub(super) fn new(kind: RouteKind) -> Self {
+        Self { kind, listed: Vec::new(), undecodable: HashSet::new() }
+    }
+
+    /// Takes in an event. A list changes nothing until it is whole, and then everything at once.
+    pub(super) fn take(&mut self, event: Event<WireRoute>, state: &State) -> Change {
+        match event {
+            Event::Init => self.listed.clear(),
+            Event::InitApply(wire) => {
+                let known = |key: Option<RouteKey>| Some(Route::clone(state.get(&key?)?.as_ref()));
+                let route = self.decode(wire).map_or_else(known, Some);
+                self.listed.extend(route);
+            }
+            Event::InitDone => return state.replace(self.kind, std::mem::take(&mut self.listed)),
+            Event::Apply(wire) => {
+                if let Ok(route) = self.decode(wire) {
+                    return state.apply(route);
+                }
+            }
+            Event::Delete(wire) => {
+                if let Some(key) = wire.key(self.kind) {
+                    self.undecodable.remove(&key);
+                    return state.remove(&key);
+                }
+            }
+        }
+        Change::default()
+    }
+
+    /// The route, or else its name, if it has one: it then keeps the state that it was last known in.
+    fn decode(&mut self, wire: WireRoute) -> Result<Route, Option<RouteKey>> {
+        let key = wire.key(self.kind);
+        let problem = match wire.decode(self.kind) {
+            Ok(route) => {
+                self.undecodable.remove(&route.key);
+                return Ok(route);
+            }
+            Err(problem) => problem,
+        };
+        match &key {
+            Some(key) if self.undecodable.insert(key.clone()) => {
+                warn!(route = %key, %problem, "a route cannot be read, and stays as it was last known");
+            }
+            Some(_) => {}
+            None => warn!(kind = %self.kind, %problem, "a route without a name is skipped"),
+        }
+        Err(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::routes::GatewayRef;
+
+    fn wire(name: &str, spec: Value) -> WireRoute {
+        serde_json::from_value(json!({"metadata": {"name": name, "namespace": "apps"}, "spec": spec})).unwrap()
+    }
+
+    fn good(name: &str) -> WireRoute {
+        wire(name, json!({"parentRefs": [{"name": "public"}]}))
+    }
+
+    fn bad(name: &str) -> WireRoute {
+        wire(name, json!({"parentRefs": "public"}))
+    }
+
+    fn known(state: &State) -> Vec<String> {
+        let public = GatewayRef { namespace: "apps".into(), name: "public".into() };
+        let mut names: Vec<_> = state.attached_to(&public).iter().map(|route| route.key.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    fn fed(feed: &mut Feed, state: &State, events: Vec<Event<WireRoute>>) -> Vec<usize> {
+        events.into_iter().map(|event| feed.take(event, state).routes.len()).collect()
+    }
+
+    #[test]
+    fn a_list_counts_when_it_is_whole() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        let list = vec![Event::Init, Event::InitApply(good("a")), Event::InitApply(good("b")), Event::InitDone];
+        assert_eq!(fed(&mut feed, &state, list), [0, 0, 0, 2]);
+        assert_eq!(known(&state), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_list_that_breaks_off_changes_nothing() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        fed(&mut feed, &state, vec![Event::Apply(good("a"))]);
+        let list =
+            vec![Event::Init, Event::InitApply(good("b")), Event::Init, Event::InitApply(good("a")), Event::InitDone];
+        assert_eq!(fed(&mut feed, &state, list), [0, 0, 0, 0, 0]);
+        assert_eq!(known(&state), ["a"]);
+    }
+
+    #[test]
+    fn a_list_forgets_what_was_deleted_meanwhile() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        fed(&mut feed, &state, vec![Event::Apply(good("a")), Event::Apply(good("b")), Event::Delete(good("b"))]);
+        fed(
+            &mut feed,
+            &state,
+            vec![Event::Apply(good("c")), Event::Init, Event::InitApply(good("c")), Event::InitDone],
+        );
+        assert_eq!(known(&state), ["c"]);
+    }
+
+    #[test]
+    fn a_route_that_cannot_be_decoded_keeps_its_former_state() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        fed(&mut feed, &state, vec![Event::Apply(good("a")), Event::Apply(bad("a"))]);
+        assert_eq!(known(&state), ["a"]);
+        fed(
+            &mut feed,
+            &state,
+            vec![Event::Init, Event::InitApply(bad("a")), Event::InitApply(bad("b")), Event::InitDone],
+        );
+        assert_eq!(known(&state), ["a"]);
+        fed(&mut feed, &state, vec![Event::Delete(bad("a"))]);
+        assert_eq!(known(&state), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_said_again_only_after_it_could() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        fed(&mut feed, &state, vec![Event::Apply(bad("a"))]);
+        assert_eq!(feed.undecodable.len(), 1);
+        fed(&mut feed, &state, vec![Event::Apply(good("a"))]);
+        assert!(feed.undecodable.is_empty());
+    }
+}

@@ -1,0 +1,214 @@
+//! Watches → decode → index → triggers, for whatever kinds the cluster serves while it serves them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::channel::mpsc::UnboundedSender;
+use futures::stream::{BoxStream, StreamExt};
+use kube::core::ApiResource;
+use kube::runtime::watcher::{Config, Event};
+use kube::{Api, Client};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::decode::WireRoute;
+use super::discover::{self, Absence, Looks, Served, discover};
+use super::feed::Feed;
+use super::listing::{Listing, Progress};
+use super::{Change, GatewayRef, RouteKey, RouteKind, State};
+use crate::backoff::Backoff;
+use crate::metrics::Metrics;
+use crate::watching::{self, Failure};
+
+/// How often the cluster is asked what it serves.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+/// How soon it is asked again where a kind seems to be absent.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Between failed attempts to ask it, at first and at last.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+/// A page is held in memory whole, and a route may bear 256 kB of annotations.
+const PAGE_SIZE: u32 = 100;
+
+/// Whom the watches tell what.
+#[derive(Debug)]
+pub struct Outputs {
+    /// The routes as they are.
+    pub state: Arc<State>,
+    /// The Gateways, old and new, that a changed route names.
+    pub gateways: UnboundedSender<GatewayRef>,
+    /// The routes that changed, came or went.
+    pub routes: UnboundedSender<RouteKey>,
+    /// What the cluster serves; none until it is known.
+    pub served: watch::Sender<Option<Served>>,
+    /// The kinds that still have to be listed once. It starts with all of them.
+    pub awaited: watch::Sender<BTreeSet<RouteKind>>,
+    /// The same in short, with what stands in the way.
+    pub listing: watch::Sender<Listing>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Watches every kind of route that the cluster serves, and what it serves, for ever.
+pub async fn run(client: Client, outputs: Outputs) {
+    let mut watches = Watches::new(client.clone(), outputs);
+    let mut looks = Looks::default();
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut next_look = Box::pin(look(client.clone(), Duration::ZERO));
+    loop {
+        tokio::select! {
+            (kind, event) = poll_fn(|context| watches.poll_next(context)) => watches.take(kind, event),
+            served = &mut next_look => {
+                let wait = match served {
+                    Ok(served) => {
+                        let absence = looks.look(&served);
+                        let wait = if absence.doubtful { LOOK_AGAIN } else { LOOK_EVERY };
+                        backoff.reset();
+                        watches.follow(served, &absence);
+                        wait
+                    }
+                    Err(error) => {
+                        watches.cannot_look(&error);
+                        backoff.delay(Instant::now())
+                    }
+                };
+                next_look = Box::pin(look(client.clone(), wait));
+            }
+        }
+    }
+}
+
+async fn look(client: Client, wait: Duration) -> Result<Served, discover::Error> {
+    sleep(wait).await;
+    discover(&client).await
+}
+
+/// The watches that run, one for each kind. All of them are polled by one task, so that a watch that is let go cannot be
+/// in the middle of a change.
+struct Watches {
+    client: Client,
+    state: Arc<State>,
+    gateways: UnboundedSender<GatewayRef>,
+    routes: UnboundedSender<RouteKey>,
+    served: watch::Sender<Option<Served>>,
+    metrics: Arc<Metrics>,
+    progress: Progress,
+    running: BTreeMap<RouteKind, Running>,
+    absent: BTreeSet<RouteKind>,
+    cannot_look: Option<String>,
+}
+
+struct Running {
+    resource: ApiResource,
+    events: BoxStream<'static, Result<Event<WireRoute>, Failure>>,
+    feed: Feed,
+}
+
+impl Watches {
+    fn new(client: Client, outputs: Outputs) -> Self {
+        let Outputs { state, gateways, routes, served, awaited, listing, metrics } = outputs;
+        let progress = Progress::new(awaited, listing);
+        let (running, absent) = Default::default();
+        Self { client, state, gateways, routes, served, metrics, progress, running, absent, cannot_look: None }
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(RouteKind, Result<Event<WireRoute>, Failure>)> {
+        for (kind, running) in &mut self.running {
+            if let Poll::Ready(Some(event)) = running.events.poll_next_unpin(context) {
+                return Poll::Ready((*kind, event));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn take(&mut self, kind: RouteKind, event: Result<Event<WireRoute>, Failure>) {
+        let Some(running) = self.running.get_mut(&kind) else {
+            return;
+        };
+        match event {
+            Ok(event) => {
+                let listed = matches!(event, Event::InitDone);
+                let change = running.feed.take(event, &self.state);
+                self.tell(kind, change);
+                if listed {
+                    self.metrics.routes_known(kind.name(), self.state.count(kind));
+                    self.progress.settled(kind);
+                }
+            }
+            Err(failure) => self.progress.failed(kind, failure.to_string()),
+        }
+    }
+
+    /// Goes by what the cluster serves now.
+    fn follow(&mut self, served: Served, absence: &Absence) {
+        if self.cannot_look.take().is_some() {
+            info!("the cluster says again what it serves");
+        }
+        self.progress.discovered(None);
+        for (kind, resource) in &served.routes {
+            if self.running.get(kind).is_none_or(|running| running.resource != *resource) {
+                self.begin(*kind, resource.clone());
+            }
+        }
+        for kind in &absence.believed {
+            self.let_go(*kind);
+        }
+        self.served.send_if_modified(|known| {
+            let changed = known.as_ref() != Some(&served);
+            *known = Some(served);
+            changed
+        });
+    }
+
+    /// The routes that are known stay known until the new watch has listed them.
+    fn begin(&mut self, kind: RouteKind, resource: ApiResource) {
+        info!(%kind, version = resource.version, "watching");
+        let api = Api::all_with(self.client.clone(), &resource);
+        let config = Config::default().page_size(PAGE_SIZE);
+        let events = watching::watch(api, config, kind.name(), Arc::clone(&self.metrics)).boxed();
+        self.absent.remove(&kind);
+        self.progress.forgiven(kind);
+        self.running.insert(kind, Running { resource, events, feed: Feed::new(kind) });
+    }
+
+    fn let_go(&mut self, kind: RouteKind) {
+        if self.absent.insert(kind) {
+            info!(%kind, "not served");
+            self.running.remove(&kind);
+            let change = self.state.replace(kind, vec![]);
+            self.tell(kind, change);
+            self.metrics.kind_gone(kind.name());
+            self.progress.settled(kind);
+        }
+    }
+
+    fn cannot_look(&mut self, error: &discover::Error) {
+        self.metrics.watch_failed("APIGroup");
+        let text = error.to_string();
+        if self.cannot_look.as_ref() != Some(&text) {
+            warn!(%error, "the cluster does not say what it serves, trying again");
+            self.cannot_look = Some(text.clone());
+        }
+        self.progress.discovered(Some(text));
+    }
+
+    fn tell(&self, kind: RouteKind, change: Change) {
+        if !change.routes.is_empty() {
+            self.metrics.routes_known(kind.name(), self.state.count(kind));
+        }
+        // Whoever followed is gone only where the process ends.
+        for gateway in change.gateways {
+            let _ = self.gateways.unbounded_send(gateway);
+        }
+        for route in change.routes {
+            let _ = self.routes.unbounded_send(route);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
