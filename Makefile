@@ -16,6 +16,10 @@ test: ## All tests: unit, golden, property, command line, and against a real API
 	cargo run --quiet --locked -p controlplane -- build
 	cargo test --locked --workspace
 
+.PHONY: bench
+bench: ## How long a route takes to reach its Gateway, beside a plain client in the same run.
+	cargo bench --locked --bench latency
+
 .PHONY: cluster
 cluster: ## A control plane to play with, until Ctrl-C.
 	cargo run --quiet --locked -p controlplane -- up
