@@ -48,35 +48,56 @@ pub(super) enum Cover<'f> {
 impl Fixed {
     /// Collects them. `kept` are the places of live listeners of ours that another manager holds and nobody asks for.
     pub fn gather(input: &Input<'_>, kept: &BTreeSet<usize>) -> Self {
-        let mut fixed = Self::default();
-        for (place, live) in input.live.iter().enumerate() {
-            if input.spec.listeners.iter().any(|listener| listener.name == live.listener.name) {
-                continue;
-            }
-            if !live.ours {
-                fixed.push(input, live.listener.clone(), None);
-            } else if kept.contains(&place) {
-                fixed.push(input, live.listener.clone(), Some(Origin::Kept));
+        // A static listener takes the place of the one that has its name, unless it has to be left out itself: then
+        // what is there stays there, and may stand in the way of another static one. Each round finds more of these.
+        let mut left_out = BTreeSet::new();
+        loop {
+            let mut fixed = Self::default();
+            fixed.push_live(input, kept, &left_out);
+            let known = left_out.len();
+            left_out.extend(fixed.push_template(input));
+            if left_out.len() == known {
+                return fixed;
             }
         }
+    }
+
+    /// Adds what stands on the Gateway and is not the template's to change.
+    fn push_live(&mut self, input: &Input<'_>, kept: &BTreeSet<usize>, left_out: &BTreeSet<&str>) {
+        let taken_over =
+            |name: &str| !left_out.contains(name) && input.spec.listeners.iter().any(|listener| listener.name == name);
+        for (place, live) in input.live.iter().enumerate().filter(|(_, live)| !taken_over(&live.listener.name)) {
+            if !live.ours {
+                self.push(input, live.listener.clone(), None);
+            } else if kept.contains(&place) {
+                self.push(input, live.listener.clone(), Some(Origin::Kept));
+            }
+        }
+    }
+
+    /// Adds the template's own listeners and returns the names of the static ones that had to be left out.
+    fn push_template<'i>(&mut self, input: &Input<'i>) -> Vec<&'i str> {
+        let mut left_out = Vec::new();
         for listener in &input.spec.listeners {
-            fixed.push_ours(input, listener.clone(), Origin::Static);
+            if !self.push_ours(input, listener.clone(), Origin::Static) {
+                left_out.push(listener.name.as_str());
+            }
         }
         match (input.spec.https_redirect, template_protocol(input)) {
             (false, _) => {}
-            (true, TemplateProtocol::Https) => fixed.push_ours(input, redirect(), Origin::Redirect),
+            (true, TemplateProtocol::Https) => drop(self.push_ours(input, redirect(), Origin::Redirect)),
             // The API server refuses such a template; manifests may have it all the same.
             (true, TemplateProtocol::Http) => {
                 let problem =
                     "httpsRedirect is left out: listenerTemplate.protocol is HTTP, so that nothing serves https";
-                fixed.problems.push(problem.to_owned());
+                self.problems.push(problem.to_owned());
             }
         }
-        fixed
+        left_out
     }
 
-    /// Adds a listener of the template, unless the API server would then refuse the whole Gateway.
-    fn push_ours(&mut self, input: &Input<'_>, listener: Listener, origin: Origin) {
+    /// Adds a listener of the template, unless the API server would then refuse the whole Gateway. Says whether it did.
+    fn push_ours(&mut self, input: &Input<'_>, listener: Listener, origin: Origin) -> bool {
         let what = if origin == Origin::Redirect { "httpsRedirect's listener" } else { "static listener" };
         let name = &listener.name;
         let in_the_way = self.listeners.iter().find(|other| {
@@ -92,9 +113,11 @@ impl Fixed {
         } else if self.listeners.len() >= MAX_LISTENERS {
             format!("{what} `{name}` is left out: a Gateway has at most {MAX_LISTENERS} listeners")
         } else {
-            return self.push(input, listener, Some(origin));
+            self.push(input, listener, Some(origin));
+            return true;
         };
         self.problems.push(problem);
+        false
     }
 
     fn push(&mut self, input: &Input<'_>, listener: Listener, origin: Option<Origin>) {
