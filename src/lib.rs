@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod backoff;
+pub mod controller;
 pub mod manifests;
 pub mod metrics;
 pub mod planner;

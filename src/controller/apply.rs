@@ -1,0 +1,113 @@
+//! The only writer of Gateways.
+
+use kube::Client;
+use kube::api::{Patch, PatchParams};
+use kube::core::Status;
+use serde_json::Value;
+
+use super::error::{self, Error};
+use super::ledger::{Ledger, Permit};
+use super::observe::{Existing, Standing, gateways};
+use super::wish::Wish;
+use crate::api::{FIELD_MANAGER, WrappedGateway};
+use crate::planner::Plan;
+use crate::routes::GatewayRef;
+
+/// What came of an apply.
+#[derive(Debug)]
+pub enum Applied {
+    /// The Gateway is as planned, and was so before.
+    Unchanged(Value),
+    /// The Gateway is as planned now.
+    Written(Value),
+    /// What was observed is no longer so: observe and plan again.
+    Outdated,
+}
+
+/// Makes the Gateway what the plan says, with no write where it is so already.
+///
+/// # Errors
+/// Where the Gateway is not ours to write, or the API server does not take it.
+pub async fn apply(
+    client: &Client,
+    ledger: &Ledger,
+    key: &GatewayRef,
+    wrapped: &WrappedGateway,
+    existing: Option<&Existing>,
+    plan: &Plan,
+) -> Result<Applied, Error> {
+    if let Some(existing) = existing {
+        refuse(existing)?;
+        if existing.has_unclaimed() {
+            return claim(client, key, wrapped, existing).await;
+        }
+    }
+    let listeners = plan.listeners.iter().map(|planned| serde_json::json!(planned.listener)).collect();
+    let wish = Wish::new(wrapped, listeners);
+    let version = existing.and_then(|existing| existing.metadata.resource_version.as_deref());
+    if let Some(existing) = existing {
+        if wish.is_fulfilled(existing) {
+            return Ok(Applied::Unchanged(existing.object.clone()));
+        }
+        match ledger.permit(key, &wish, version) {
+            Permit::Write => {}
+            Permit::Futile => return Ok(Applied::Unchanged(existing.object.clone())),
+            Permit::Wait => return Err(Error::Contended(FOUGHT_OVER)),
+        }
+    }
+    let Some(written) = write(client, key, existing, &wish).await? else { return Ok(Applied::Outdated) };
+    let new_version = written["metadata"]["resourceVersion"].as_str();
+    ledger.record(key, &wish, new_version, new_version == version);
+    Ok(if new_version == version { Applied::Unchanged(written) } else { Applied::Written(written) })
+}
+
+const FOUGHT_OVER: &str = "Someone else keeps undoing what is written to the Gateway, so it is written less often. \
+                           metadata.managedFields of the Gateway names who writes it.";
+
+fn refuse(existing: &Existing) -> Result<(), Error> {
+    if let Standing::Foreign(why) = &existing.standing {
+        return Err(Error::Refused(why.clone()));
+    }
+    if existing.metadata.deletion_timestamp.is_some() {
+        return Err(Error::Refused("The Gateway is being deleted; it is made anew when it is gone.".to_owned()));
+    }
+    Ok(())
+}
+
+/// Makes the listeners that count as ours our own, as they are. An apply removes only what an earlier apply of ours had, so
+/// without this step a listener that no entry of `managedFields` has would stay for ever.
+async fn claim(
+    client: &Client,
+    key: &GatewayRef,
+    wrapped: &WrappedGateway,
+    existing: &Existing,
+) -> Result<Applied, Error> {
+    let all = existing.object["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let ours = all.iter().zip(&existing.listeners).filter(|(_, live)| live.ours);
+    let wish = Wish::new(wrapped, ours.map(|(listener, _)| listener.clone()).collect());
+    write(client, key, Some(existing), &wish).await?;
+    Ok(Applied::Outdated)
+}
+
+/// One guarded apply; none where someone else was faster.
+async fn write(
+    client: &Client,
+    key: &GatewayRef,
+    existing: Option<&Existing>,
+    wish: &Wish,
+) -> Result<Option<Value>, Error> {
+    let body = wish.guarded(key, existing);
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    match gateways(client, &key.namespace).patch(&key.name, &parameters, &Patch::Apply(&body)).await {
+        Ok(object) => Ok(Some(serde_json::to_value(object).unwrap_or_default())),
+        Err(source) if error::api_status(&source).is_some_and(is_outdated) => Ok(None),
+        Err(source) => Err(Error::Apply(source)),
+    }
+}
+
+/// Whether the guard of an apply did not hold: another version, or another object of the same name.
+fn is_outdated(status: &Status) -> bool {
+    let names_uid =
+        || status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == "metadata.uid");
+    status.code == 409 || (status.code == 422 && names_uid())
+}

@@ -1,0 +1,81 @@
+//! What the controllers are given.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::channel::mpsc::UnboundedSender;
+use kube::Client;
+use tokio::sync::watch;
+
+use super::error::{Error, reason};
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::routes::{GatewayRef, Listing, RouteKey, Served, State, Verdict};
+
+/// What every reconciliation may use.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The cluster's routes, and what the last plans said of them.
+    pub routes: Arc<State>,
+    /// Takes the routes of which something else is said now.
+    pub route_events: UnboundedSender<RouteKey>,
+    /// Which kinds the cluster serves; nothing before that is known.
+    pub served: watch::Receiver<Option<Served>>,
+    /// Whether this process is the one that reconciles.
+    pub leading: watch::Receiver<bool>,
+    /// Whether all routes are known.
+    pub listing: watch::Receiver<Listing>,
+    /// Takes the gates that are passed.
+    pub readiness: Arc<Readiness>,
+    /// Takes what is to be counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Context {
+    /// Whether reconciling makes sense yet. Everything is reconciled when this changes.
+    pub(super) fn may_begin(&self) -> bool {
+        *self.leading.borrow() && *self.listing.borrow() != Listing::Pending
+    }
+
+    /// An error where routes cannot be listed: with some of them missing, a plan would remove listeners.
+    pub(super) fn routes_listed(&self) -> Result<(), Error> {
+        match &*self.listing.borrow() {
+            Listing::Complete => Ok(()),
+            Listing::Failing(why) => Err(Error::Routes(why.clone())),
+            Listing::Pending => Err(Error::Routes("not all of them have been listed yet".to_owned())),
+        }
+    }
+
+    /// Takes in what a Gateway's plan says of routes, and has those looked at of which it says something else than before.
+    pub(super) fn publish(&self, gateway: &GatewayRef, verdicts: BTreeMap<RouteKey, Vec<Verdict>>) {
+        for route in self.routes.set_verdicts(gateway, verdicts) {
+            // Nobody listens when the process is ending.
+            let _ = self.route_events.unbounded_send(route);
+        }
+    }
+
+    /// Logs and counts the end of a reconciliation.
+    pub(super) fn ended(
+        &self,
+        controller: &'static str,
+        object: &impl Display,
+        started: Instant,
+        result: &Result<(), Error>,
+    ) {
+        let category = match result {
+            Ok(()) => reason::SUCCEEDED,
+            Err(error) => error.category(),
+        };
+        match result {
+            Ok(()) => tracing::debug!(controller, %object, "reconciled"),
+            Err(error) => {
+                let source = std::error::Error::source(error).map(ToString::to_string);
+                tracing::warn!(controller, %object, category, source, error = %error.explain(), "reconciliation failed");
+            }
+        }
+        self.metrics.reconciled(controller, category, started.elapsed());
+    }
+}

@@ -1,0 +1,244 @@
+//! What can keep a WrappedGateway from being reconciled.
+
+use std::time::Duration;
+
+use kube::core::Status;
+use thiserror::Error;
+
+use super::observe::Unreadable;
+
+/// Why a reconciliation failed. The sources are kept for the log; conditions get [`Error::explain`].
+#[derive(Debug, Error)]
+pub enum Error {
+    /// Routes of some kind were never listed.
+    #[error("routes cannot be listed: {0}")]
+    Routes(String),
+    /// The cluster has no Gateways.
+    #[error("the cluster does not serve Gateways as gateway.networking.k8s.io/v1")]
+    NotServed(#[source] kube::Error),
+    /// The Gateway could not be read.
+    #[error("the Gateway cannot be read")]
+    Fetch(#[source] kube::Error),
+    /// The Gateway was read, and makes no sense.
+    #[error("the Gateway makes no sense")]
+    Unreadable(#[from] Unreadable),
+    /// The WrappedGateway makes no sense.
+    #[error("the WrappedGateway makes no sense: {0}")]
+    Invalid(String),
+    /// The WrappedGateway asks for what this version cannot do.
+    #[error("{0}")]
+    Unsupported(&'static str),
+    /// The Gateway is not ours to write.
+    #[error("{0}")]
+    Refused(String),
+    /// The Gateway could not be written.
+    #[error("the Gateway cannot be written")]
+    Apply(#[source] kube::Error),
+    /// Someone else keeps writing the Gateway.
+    #[error("{0}")]
+    Contended(&'static str),
+    /// The status of the WrappedGateway could not be written.
+    #[error("the status cannot be written")]
+    Status(#[source] kube::Error),
+    /// An event could not be written.
+    #[error("an event cannot be written")]
+    Event(#[source] kube::Error),
+    /// The API server did not answer in time.
+    #[error("{stage}: no answer within {} s", .within.as_secs())]
+    Timeout {
+        /// What was waited for.
+        stage: Stage,
+        /// For how long.
+        within: Duration,
+    },
+}
+
+/// What a reconciliation can be waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading the Gateway.
+    Fetch,
+    /// Writing the Gateway, and all that leads to it.
+    Sync,
+    /// Writing the status.
+    Status,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fetch => "reading the Gateway",
+            Self::Sync => "writing the Gateway",
+            Self::Status => "writing the status",
+        })
+    }
+}
+
+/// The reasons of the condition `Ready`, which are the labels of metrics and the categories of the log too.
+pub mod reason {
+    /// All is as it should be.
+    pub const SUCCEEDED: &str = "ReconciliationSucceeded";
+    /// Routes cannot be listed.
+    pub const ROUTES_FETCH_FAILED: &str = "RoutesFetchFailed";
+    /// The Gateway cannot be read.
+    pub const GATEWAY_FETCH_FAILED: &str = "GatewayFetchFailed";
+    /// The Gateway cannot be made what it should be.
+    pub const GATEWAY_SYNC_FAILED: &str = "GatewaySyncFailed";
+    /// The status cannot be read or written.
+    pub const GATEWAY_STATUS_FAILED: &str = "GatewayStatusFailed";
+}
+
+impl Error {
+    /// One word out of a fixed set: the condition's reason, the metric's label, the log's field.
+    #[must_use]
+    pub const fn category(&self) -> &'static str {
+        match self {
+            Self::Routes(_) => reason::ROUTES_FETCH_FAILED,
+            Self::NotServed(_) | Self::Fetch(_) | Self::Timeout { stage: Stage::Fetch, .. } => {
+                reason::GATEWAY_FETCH_FAILED
+            }
+            Self::Unreadable(Unreadable::Listeners(_)) => reason::GATEWAY_FETCH_FAILED,
+            Self::Unreadable(Unreadable::Status(_)) | Self::Status(_) | Self::Timeout { stage: Stage::Status, .. } => {
+                reason::GATEWAY_STATUS_FAILED
+            }
+            Self::Invalid(_)
+            | Self::Unsupported(_)
+            | Self::Refused(_)
+            | Self::Apply(_)
+            | Self::Contended(_)
+            | Self::Event(_)
+            | Self::Timeout { stage: Stage::Sync, .. } => reason::GATEWAY_SYNC_FAILED,
+        }
+    }
+}
+
+impl Error {
+    /// Whether trying again changes nothing until someone changes something.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Unreadable(_) => true,
+            Self::Apply(error) | Self::Status(error) => api_status(error)
+                .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
+            _ => false,
+        }
+    }
+
+    /// What a person is told: what is wrong, and what to do about it where that is known. The same error always gives the
+    /// same text, so that repeating it changes no status.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        match self {
+            Self::Routes(why) => format!("Routes cannot be listed, so nothing is changed: {why}"),
+            Self::NotServed(_) => {
+                format!("{self}: install the Gateway API's CRDs, in version 1.0 or newer.")
+            }
+            Self::Unreadable(source) => source.to_string(),
+            Self::Apply(source) => explain_apply(source),
+            Self::Fetch(source) | Self::Status(source) | Self::Event(source) => format!("{self}: {}", told(source)),
+            Self::Invalid(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Contended(_) | Self::Timeout { .. } => {
+                self.to_string()
+            }
+        }
+    }
+}
+
+fn explain_apply(error: &kube::Error) -> String {
+    let undeclared = api_status(error).map(undeclared_fields).unwrap_or_default();
+    if undeclared.is_empty() {
+        return format!("The Gateway cannot be written: {}", told(error));
+    }
+    format!(
+        "The cluster's Gateway API is too old for {}, so the API server refuses the Gateway as a whole. Upgrade the \
+         Gateway API's CRDs, or take that out of the WrappedGateway.",
+        undeclared.join(", ")
+    )
+}
+
+/// The API server's own words where it answered, and how it could not be asked where not.
+fn told(error: &kube::Error) -> String {
+    match api_status(error) {
+        Some(status) if !status.message.is_empty() => status.message.clone(),
+        Some(status) => format!("HTTP {}", status.code),
+        None => {
+            // The outermost text of a transport error says only that there was one.
+            let mut innermost: &dyn std::error::Error = error;
+            while let Some(source) = innermost.source() {
+                innermost = source;
+            }
+            innermost.to_string()
+        }
+    }
+}
+
+/// The HTTP status that an API server answered with, if it did.
+pub(super) fn api_status(error: &kube::Error) -> Option<&Status> {
+    match error {
+        kube::Error::Api(status) => Some(status),
+        _ => None,
+    }
+}
+
+/// The status code that an API server answered with, if it did. `Status::is_conflict` and its sisters look at the reason,
+/// which a bare answer lacks.
+pub(super) fn code(error: &kube::Error) -> Option<u16> {
+    api_status(error).map(|status| status.code)
+}
+
+/// The fields, as `spec.tls`, that the served schema does not know.
+fn undeclared_fields(status: &Status) -> Vec<&str> {
+    const MARK: &str = ": field not declared in schema";
+    let before_mark = status.message.split(MARK).collect::<Vec<_>>();
+    let told = before_mark.len().saturating_sub(1);
+    before_mark[..told]
+        .iter()
+        .filter_map(|text| text.rsplit(char::is_whitespace).next())
+        .map(|path| path.trim_start_matches('.'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, message: &str) -> kube::Error {
+        kube::Error::Api(Status { code, message: message.to_owned(), ..Status::default() }.boxed())
+    }
+
+    #[test]
+    fn a_field_that_the_served_schema_lacks_is_named() {
+        let error = Error::Apply(answer(
+            500,
+            "failed to create typed patch object (a/b; gateway.networking.k8s.io/v1, Kind=Gateway): errors:\n  \
+             .spec.allowedListeners: field not declared in schema\n  .spec.tls: field not declared in schema",
+        ));
+        assert!(error.is_permanent());
+        assert_eq!(
+            error.explain(),
+            "The cluster's Gateway API is too old for spec.allowedListeners, spec.tls, so the API server refuses the \
+             Gateway as a whole. Upgrade the Gateway API's CRDs, or take that out of the WrappedGateway."
+        );
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_told_in_its_own_words() {
+        let error = Error::Apply(answer(422, "spec.listeners: Invalid value: tls must not be specified"));
+        assert!(error.is_permanent());
+        assert_eq!(
+            error.explain(),
+            "The Gateway cannot be written: spec.listeners: Invalid value: tls must not be specified"
+        );
+    }
+
+    #[test]
+    fn an_overloaded_server_is_asked_again_soon() {
+        for code in [429, 500, 503] {
+            assert!(!Error::Apply(answer(code, "")).is_permanent());
+        }
+    }
+
+    #[test]
+    fn a_bare_answer_is_told_by_its_code() {
+        assert_eq!(Error::Fetch(answer(502, "")).explain(), "the Gateway cannot be read: HTTP 502");
+    }
+}

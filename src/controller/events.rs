@@ -1,0 +1,235 @@
+//! Events: news for the owners of WrappedGateways and routes, said once for each change.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::core::ObjectMeta;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::error::{self, Error};
+use crate::api::FIELD_MANAGER;
+use crate::routes::{GatewayRef, Verdict, VerdictKind};
+
+/// What an event's note may have.
+const LONGEST_NOTE: usize = 1024;
+/// How long API servers keep events.
+const KEPT: Duration = Duration::from_hours(1);
+
+/// Something to be said of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct News {
+    type_: &'static str,
+    reason: String,
+    action: &'static str,
+    note: String,
+}
+
+impl News {
+    /// On a WrappedGateway: which listeners came and went; nothing where neither did.
+    #[must_use]
+    pub fn listeners_changed(before: &[String], after: &[String]) -> Option<Self> {
+        let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
+        let names = |what: &str, names: Vec<&&String>| {
+            let names: Vec<&str> = names.into_iter().map(|name| name.as_str()).collect();
+            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+        };
+        let added = names("added", new.difference(&old).collect());
+        let removed = names("removed", old.difference(&new).collect());
+        let parts: Vec<String> = added.into_iter().chain(removed).collect();
+        if parts.is_empty() {
+            return None;
+        }
+        let note = format!("Listeners of the Gateway: {}.", parts.join("; "));
+        Some(Self { type_: "Normal", reason: "ListenersChanged".to_owned(), action: "Sync", note })
+    }
+
+    /// On a WrappedGateway: why its Gateway is not what it should be, where that was not said before.
+    #[must_use]
+    pub fn failure(before: &[Condition], after: &[Condition]) -> Option<Self> {
+        let ready = |conditions: &'_ [Condition]| conditions.iter().position(|condition| condition.type_ == "Ready");
+        let now = &after[ready(after)?];
+        let said = ready(before).map(|place| &before[place]);
+        let is_news = said.is_none_or(|said| (&said.reason, &said.message) != (&now.reason, &now.message));
+        (now.status == "False" && is_news).then(|| Self {
+            type_: "Warning",
+            reason: "SyncFailed".to_owned(),
+            action: "Sync",
+            note: format!("{}: {}", now.reason, now.message),
+        })
+    }
+
+    /// On a route: what a Gateway's plan says of it.
+    #[must_use]
+    pub fn verdict(gateway: &GatewayRef, verdict: &Verdict) -> Self {
+        let (reason, note) = match verdict.kind {
+            VerdictKind::Rejected => {
+                ("ListenerRejected", format!("Gateway {gateway}: {}: {}", verdict.reason, verdict.message))
+            }
+            VerdictKind::Warned => (verdict.reason.as_str(), format!("Gateway {gateway}: {}", verdict.message)),
+        };
+        Self { type_: "Warning", reason: reason.to_owned(), action: "Plan", note }
+    }
+
+    /// A name that the same news of the same object always has, so that a controller that starts anew repeats nothing.
+    fn name(&self, regarding: &ObjectReference) -> String {
+        let mut hash = Sha256::new();
+        for part in [regarding.uid.as_deref().unwrap_or_default(), self.reason.as_str(), self.note.as_str()] {
+            hash.update(part);
+            hash.update([0]);
+        }
+        let digest = hash.finalize();
+        let object: String = regarding.name.as_deref().unwrap_or_default().chars().take(200).collect();
+        let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{}.{number:016x}", object.trim_end_matches(['.', '-']))
+    }
+}
+
+/// Says news.
+pub struct Announcer {
+    client: Client,
+    instance: String,
+    said: Mutex<HashMap<String, (i32, Instant)>>,
+}
+
+impl Announcer {
+    /// One that speaks in this process's name.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        // Inside a container this is the pod's name.
+        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+        let instance = instance.unwrap_or_else(|| FIELD_MANAGER.to_owned()).chars().take(128).collect();
+        Self { client, instance, said: Mutex::default() }
+    }
+
+    /// Says it of the object.
+    ///
+    /// # Errors
+    /// Where the API server does not take the event.
+    pub async fn announce(&self, regarding: &ObjectReference, news: &News) -> Result<(), Error> {
+        let namespace = regarding.namespace.as_deref().unwrap_or("default");
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let name = news.name(regarding);
+        let key = format!("{namespace}/{name}");
+        let result = match self.count(&key) {
+            Some(before) => {
+                let series =
+                    json!({ "series": { "count": before + 1, "lastObservedTime": MicroTime(Timestamp::now()) } });
+                events.patch(&name, &PatchParams::default(), &Patch::Merge(&series)).await
+            }
+            None => events.create(&PostParams::default(), &self.event(&name, regarding, news)).await,
+        };
+        match result {
+            // Said before, by a process that has ended since.
+            Err(source) if error::code(&source) == Some(409) => self.record(&key),
+            Err(source) if error::code(&source) == Some(404) => {
+                // The API server has dropped the event that was to be counted up: next time it is said anew.
+                self.said.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                return Err(Error::Event(source));
+            }
+            Err(source) => return Err(Error::Event(source)),
+            Ok(_) => self.record(&key),
+        }
+        Ok(())
+    }
+
+    fn count(&self, key: &str) -> Option<i32> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|(count, _)| *count)
+    }
+
+    fn record(&self, key: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|_, (_, when)| when.elapsed() < KEPT);
+        let (count, when) = said.entry(key.to_owned()).or_insert_with(|| (0, Instant::now()));
+        (*count, *when) = (count.saturating_add(1), Instant::now());
+    }
+
+    fn event(&self, name: &str, regarding: &ObjectReference, news: &News) -> Event {
+        Event {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                namespace: regarding.namespace.clone(),
+                ..ObjectMeta::default()
+            },
+            action: Some(news.action.to_owned()),
+            event_time: Some(MicroTime(Timestamp::now())),
+            note: Some(cut(&news.note)),
+            reason: Some(news.reason.clone()),
+            regarding: Some(regarding.clone()),
+            reporting_controller: Some(FIELD_MANAGER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            type_: Some(news.type_.to_owned()),
+            ..Event::default()
+        }
+    }
+}
+
+/// The limit counts bytes.
+fn cut(note: &str) -> String {
+    let mut end = note.len().min(LONGEST_NOTE);
+    while !note.is_char_boundary(end) {
+        end -= 1;
+    }
+    note[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn listeners_that_came_and_went_are_named() {
+        let news = News::listeners_changed(&names(&["a", "b", "c"]), &names(&["d", "b"])).unwrap();
+        assert_eq!(news.note, "Listeners of the Gateway: added d; removed a, c.");
+        assert_eq!(News::listeners_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
+    }
+
+    #[test]
+    fn a_failure_is_news_only_where_it_was_not_said_before() {
+        let ready = |status: &str, message: &str| {
+            let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
+            vec![Condition {
+                type_: "Ready".to_owned(),
+                status: status.to_owned(),
+                reason: "GatewaySyncFailed".to_owned(),
+                message: message.to_owned(),
+                observed_generation: None,
+                last_transition_time: time,
+            }]
+        };
+        assert!(News::failure(&[], &ready("False", "a")).is_some());
+        assert!(News::failure(&ready("False", "a"), &ready("False", "b")).is_some());
+        assert_eq!(News::failure(&ready("False", "a"), &ready("False", "a")), None);
+        assert_eq!(News::failure(&ready("False", "a"), &ready("True", "b")), None);
+    }
+
+    #[test]
+    fn the_same_news_of_the_same_object_has_the_same_name() {
+        let object = |uid: &str| ObjectReference {
+            name: Some("public".to_owned()),
+            uid: Some(uid.to_owned()),
+            ..ObjectReference::default()
+        };
+        let news = |listener: &str| News::listeners_changed(&[], &names(&[listener])).unwrap();
+        assert_eq!(news("a").name(&object("1")), news("a").name(&object("1")));
+        assert_ne!(news("a").name(&object("1")), news("b").name(&object("1")));
+        assert_ne!(news("a").name(&object("1")), news("a").name(&object("2")));
+    }
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(cut(&"é".repeat(600)).len(), LONGEST_NOTE);
+        assert_eq!(cut(&format!("a{}", "é".repeat(600))).len(), LONGEST_NOTE - 1);
+    }
+}

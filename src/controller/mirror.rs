@@ -1,0 +1,126 @@
+//! What a data plane says in a Gateway's status, as far as it is repeated.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A Gateway's status.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct GatewayStatus {
+    #[serde(default)]
+    addresses: Vec<Address>,
+    #[serde(default)]
+    conditions: Vec<Said>,
+    #[serde(default)]
+    listeners: Vec<ListenerStatus>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Address {
+    value: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ListenerStatus {
+    name: String,
+    #[serde(default)]
+    conditions: Vec<Said>,
+}
+
+/// A condition that someone else wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Said {
+    /// What it is about.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// Why, in one word.
+    #[serde(default)]
+    pub reason: String,
+    /// Why.
+    #[serde(default)]
+    pub message: String,
+}
+
+impl GatewayStatus {
+    /// The status of a Gateway, without what it still says of listeners that the Gateway has no more.
+    ///
+    /// # Errors
+    /// Where it is not of the Gateway API's form.
+    pub fn read(gateway: &Value) -> Result<Self, serde_json::Error> {
+        let mut status = match &gateway["status"] {
+            Value::Null => Self::default(),
+            status => Self::deserialize(status)?,
+        };
+        let listeners = gateway["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
+        status.listeners.retain(|said| listeners.iter().any(|listener| listener["name"] == said.name.as_str()));
+        Ok(status)
+    }
+
+    /// The first address.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        self.addresses.first()?.value.clone()
+    }
+
+    /// The condition of that type, of the Gateway as a whole.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&Said> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// The first listener that does not work, and the condition that says so. The more specific condition is preferred: a
+    /// listener is not programmed because it is not accepted, or because its certificate is missing.
+    #[must_use]
+    pub fn first_unhealthy(&self) -> Option<(&str, &Said)> {
+        self.listeners.iter().find_map(|listener| {
+            let fails =
+                |type_: &str| listener.conditions.iter().find(|said| said.type_ == type_ && said.status == "False");
+            let why = fails("Accepted").or_else(|| fails("ResolvedRefs")).or_else(|| fails("Programmed"))?;
+            Some((listener.name.as_str(), why))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn gateway() -> Value {
+        let said = |type_: &str, status: &str, reason: &str| json!({ "type": type_, "status": status, "reason": reason, "message": format!("{reason}.") });
+        json!({
+            "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] },
+            "status": {
+                "addresses": [{ "type": "IPAddress", "value": "10.0.0.1" }, { "value": "10.0.0.2" }],
+                "conditions": [said("Accepted", "True", "Accepted"), said("Programmed", "False", "ListenersNotReady")],
+                "listeners": [
+                    { "name": "gone", "conditions": [said("Programmed", "False", "Gone")] },
+                    { "name": "a", "conditions": [said("Programmed", "True", "Programmed")] },
+                    { "name": "b", "conditions": [
+                        said("Programmed", "False", "Invalid"), said("ResolvedRefs", "False", "InvalidCertificateRef"),
+                    ] },
+                ],
+            },
+        })
+    }
+
+    #[test]
+    fn the_first_address_counts() {
+        assert_eq!(GatewayStatus::read(&gateway()).unwrap().address().as_deref(), Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn the_most_specific_condition_of_the_first_unhealthy_listener_counts() {
+        let status = GatewayStatus::read(&gateway()).unwrap();
+        let (listener, why) = status.first_unhealthy().unwrap();
+        assert_eq!((listener, why.reason.as_str()), ("b", "InvalidCertificateRef"));
+    }
+
+    #[test]
+    fn a_gateway_that_nobody_looked_at_has_an_empty_status() {
+        let status = GatewayStatus::read(&json!({ "spec": {} })).unwrap();
+        assert_eq!((status.address(), status.condition("Programmed"), status.first_unhealthy()), (None, None, None));
+    }
+}

@@ -1,0 +1,100 @@
+//! Kubernetes in and out: WrappedGateways, Gateways and their routes → plans → writes.
+
+mod apply;
+mod conditions;
+mod context;
+mod error;
+mod events;
+mod failures;
+mod fields;
+mod gateways;
+mod ledger;
+mod mirror;
+mod namespaces;
+mod observe;
+mod report;
+mod route;
+mod sources;
+mod wish;
+mod wrapped_gateway;
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::sync::Arc;
+
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use kube::runtime::controller::{Config, Controller, applier};
+use kube::runtime::reflector::{ObjectRef, store};
+
+use crate::readiness::Gate;
+use crate::routes::{GatewayRef, RouteKey};
+pub use context::Context;
+use events::Announcer;
+
+/// How many objects of each controller are reconciled at a time.
+const CONCURRENCY: u16 = 8;
+
+/// Reconciles WrappedGateways and routes until `stop` resolves and what was under way then has ended.
+///
+/// `triggers` names Gateways of which an attached route changed, `route_events` routes that changed or of which something
+/// else is said now.
+pub async fn run(
+    context: Context,
+    triggers: UnboundedReceiver<GatewayRef>,
+    route_events: UnboundedReceiver<RouteKey>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let stop = stop.boxed().shared();
+    let context = Arc::new(context);
+    let announcer = Arc::new(Announcer::new(context.client.clone()));
+    let shared = Arc::new(wrapped_gateway::Shared::new(Arc::clone(&context), Arc::clone(&announcer)));
+    let route_shared = Arc::new(route::Shared::new(Arc::clone(&context), announcer));
+    let (gateways, gateway_writer) = store();
+    let (routes, route_writer) = store();
+    let (changed, gateways_changed) = unbounded();
+    let (due, duties) = unbounded();
+
+    let wrapped_gateways =
+        Controller::for_stream(sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)), gateways.clone())
+            .with_config(Config::default().concurrency(CONCURRENCY))
+            .reconcile_on(sources::known(stream::select(triggers, gateways_changed), gateways.clone()))
+            .graceful_shutdown_on(stop.clone())
+            .run(
+                wrapped_gateway::reconcile,
+                |stored, error, shared| wrapped_gateway::error_policy(&stored, error, &shared),
+                Arc::clone(&shared),
+            )
+            .for_each(|_| ready(()));
+    // A Controller would want to read duties from the API server, which has none.
+    let all_routes = applier(
+        |duty, shared| route::reconcile(duty, shared).boxed(),
+        |duty, error, shared| route::error_policy(&duty, error, &shared),
+        Arc::clone(&route_shared),
+        routes.clone(),
+        duties.take_until(stop).map(Ok::<_, Infallible>),
+        Config::default().concurrency(CONCURRENCY),
+    )
+    .for_each(|_| ready(()));
+
+    // Namespaces are listed only where a selector needs their labels, and then that plan waits for it.
+    context.readiness.pass(Gate::NamespacesListed);
+    let look_at_all = || {
+        // Nobody listens when the process is ending.
+        gateways.state().iter().for_each(|stored| drop(changed.unbounded_send(wrapped_gateway::key(stored))));
+        routes.state().iter().for_each(|duty| drop(due.unbounded_send(ObjectRef::from_obj(duty.as_ref()))));
+    };
+    let watches = async {
+        tokio::join!(
+            sources::changed_gateways(&context, changed.clone()),
+            sources::changed_namespaces(&shared, changed.clone()),
+            sources::beginnings(&context, look_at_all),
+            route::keep(route_writer, &route_shared, route_events, due.clone()),
+        )
+    };
+    tokio::select! {
+        _ = async { tokio::join!(wrapped_gateways, all_routes) } => {}
+        // Only the end of the process closes what these read.
+        _ = watches => {}
+    }
+}

@@ -1,0 +1,229 @@
+//! The Gateway as it is, and whose it is.
+
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::core::ObjectMeta;
+use kube::{Client, Resource, ResourceExt};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::error::{self, Error};
+use super::fields;
+use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, WrappedGateway, annotation};
+use crate::planner::{Control, LiveListener, NoListener, live_listeners};
+use crate::routes::GatewayRef;
+
+/// Label that says who manages an object.
+pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// A Gateway that exists.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    /// The whole object.
+    pub object: Value,
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Whose it is.
+    pub standing: Standing,
+    /// Its listeners, in their order.
+    pub listeners: Vec<LiveListener>,
+}
+
+/// Whose a Gateway is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The WrappedGateway controls it.
+    Controlled,
+    /// We made it and nobody controls it: a restore, or a deletion of its WrappedGateway that left it behind.
+    Orphaned,
+    /// It belongs to nobody, and the WrappedGateway says to take it over.
+    Adopted,
+    /// It is not ours to touch, and why.
+    Foreign(String),
+}
+
+/// A Gateway that makes no sense.
+#[derive(Debug, Error)]
+pub enum Unreadable {
+    /// Its listeners do not.
+    #[error("The Gateway cannot be read: {0}")]
+    Listeners(#[from] NoListener),
+    /// Its status does not.
+    #[error("The Gateway's status cannot be read: {0}")]
+    Status(#[source] serde_json::Error),
+}
+
+/// Gateways, at the version that is written.
+#[must_use]
+pub fn gateway_resource() -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GATEWAY_GROUP, "v1", "Gateway"))
+}
+
+/// The Gateways of a namespace.
+#[must_use]
+pub fn gateways(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &gateway_resource())
+}
+
+/// Reads the WrappedGateway's Gateway; none where there is none.
+///
+/// # Errors
+/// Where the API server cannot be asked, does not know Gateways, or gives one that makes no sense.
+pub async fn observe(client: &Client, key: &GatewayRef, wrapped: &WrappedGateway) -> Result<Option<Existing>, Error> {
+    match gateways(client, &key.namespace).get(&key.name).await {
+        Ok(object) => Ok(Some(Existing::read(&object, wrapped)?)),
+        Err(source) if error::code(&source) == Some(404) => {
+            // The same code says that there is no such Gateway and that there is no such kind of thing; only the first names it.
+            let of_object = error::api_status(&source)
+                .and_then(|status| status.details.as_ref())
+                .is_some_and(|details| details.name == key.name);
+            if of_object { Ok(None) } else { Err(Error::NotServed(source)) }
+        }
+        Err(source) => Err(Error::Fetch(source)),
+    }
+}
+
+impl Existing {
+    /// A Gateway as the API server gave it.
+    ///
+    /// # Errors
+    /// Where its listeners make no sense.
+    pub fn read(object: &DynamicObject, wrapped: &WrappedGateway) -> Result<Self, Unreadable> {
+        let standing = standing(&object.metadata, wrapped);
+        let control = match standing {
+            Standing::Controlled | Standing::Orphaned => Control::Ours,
+            Standing::Adopted | Standing::Foreign(_) => Control::NotOurs,
+        };
+        let whole = serde_json::to_value(object).unwrap_or_default();
+        let listeners = live_listeners(&whole, control)?;
+        Ok(Self { object: whole, metadata: object.metadata.clone(), standing, listeners })
+    }
+
+    /// Whether some listener counts as ours although our Apply entry does not have it, so that an apply could not remove it.
+    #[must_use]
+    pub fn has_unclaimed(&self) -> bool {
+        let claimed = fields::own_entry(&self.metadata).map(fields::listener_names).unwrap_or_default();
+        self.listeners.iter().any(|live| live.ours && !claimed.contains(&live.listener.name))
+    }
+}
+
+fn standing(gateway: &ObjectMeta, wrapped: &WrappedGateway) -> Standing {
+    let owners = gateway.owner_references.as_deref().unwrap_or_default();
+    if let Some(controller) = owners.iter().find(|owner| owner.controller == Some(true)) {
+        return if Some(&controller.uid) == wrapped.meta().uid.as_ref() {
+            Standing::Controlled
+        } else {
+            Standing::Foreign(format!(
+                "A Gateway of this name exists and is controlled by {} {} (uid {}), so it is left alone.",
+                controller.kind, controller.name, controller.uid
+            ))
+        };
+    }
+    let labelled = gateway.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
+    if labelled.is_some_and(|manager| manager == FIELD_MANAGER) && fields::own_entry(gateway).is_some() {
+        return Standing::Orphaned;
+    }
+    if wrapped.annotations().get(annotation::ADOPT).is_some_and(|adopt| adopt == "true") {
+        return Standing::Adopted;
+    }
+    Standing::Foreign(format!(
+        "A Gateway of this name exists and was not made by gateway-route-sync, so it is left alone. To hand it over, set \
+         the annotation {}: \"true\" on the WrappedGateway.",
+        annotation::ADOPT
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::GROUP;
+
+    fn wrapped(annotations: &Value) -> WrappedGateway {
+        serde_json::from_value(json!({
+            "apiVersion": format!("{GROUP}/v1"),
+            "kind": "WrappedGateway",
+            "metadata": { "namespace": "infra", "name": "public", "uid": "us", "annotations": annotations },
+            "spec": { "gatewayClassName": "x" },
+        }))
+        .unwrap()
+    }
+
+    fn gateway(metadata: &Value) -> ObjectMeta {
+        serde_json::from_value(metadata.clone()).unwrap()
+    }
+
+    fn of(metadata: &Value) -> Standing {
+        standing(&gateway(metadata), &wrapped(&json!({})))
+    }
+
+    fn controlled_by(uid: &str) -> Value {
+        let owner = json!({ "apiVersion": "v1", "kind": "Thing", "name": "t", "uid": uid, "controller": true });
+        json!({ "ownerReferences": [owner] })
+    }
+
+    fn made_by_us() -> Value {
+        json!({
+            "labels": { "app.kubernetes.io/managed-by": "gateway-route-sync" },
+            "managedFields": [{ "manager": "gateway-route-sync", "operation": "Apply", "fieldsV1": { "f:spec": {} } }],
+        })
+    }
+
+    #[test]
+    fn the_controller_reference_decides() {
+        assert_eq!(of(&controlled_by("us")), Standing::Controlled);
+        assert!(matches!(of(&controlled_by("them")), Standing::Foreign(why) if why.contains("Thing t (uid them)")));
+    }
+
+    #[test]
+    fn what_we_made_and_nobody_controls_is_an_orphan() {
+        assert_eq!(of(&made_by_us()), Standing::Orphaned);
+    }
+
+    #[test]
+    fn neither_our_label_nor_our_entry_alone_makes_an_orphan() {
+        for missing in ["labels", "managedFields"] {
+            let mut metadata = made_by_us();
+            metadata.as_object_mut().unwrap().remove(missing);
+            assert!(matches!(of(&metadata), Standing::Foreign(_)), "without {missing}");
+        }
+    }
+
+    #[test]
+    fn what_someone_else_made_is_foreign_unless_it_is_handed_over() {
+        assert!(matches!(of(&json!({})), Standing::Foreign(why) if why.contains(annotation::ADOPT)));
+        let adopting = |value: &str| standing(&ObjectMeta::default(), &wrapped(&json!({ annotation::ADOPT: value })));
+        assert_eq!(adopting("true"), Standing::Adopted);
+        assert!(matches!(adopting("yes"), Standing::Foreign(_)));
+    }
+
+    #[test]
+    fn what_someone_else_controls_cannot_be_handed_over() {
+        let adopting = wrapped(&json!({ annotation::ADOPT: "true" }));
+        assert!(matches!(standing(&gateway(&controlled_by("them")), &adopting), Standing::Foreign(_)));
+    }
+
+    fn existing(managed_fields: &Value) -> Existing {
+        let mut metadata = controlled_by("us");
+        metadata["name"] = json!("public");
+        metadata["managedFields"] = managed_fields.clone();
+        let object = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": metadata,
+            "spec": { "listeners": [{ "name": "a", "port": 80, "protocol": "HTTP" }] },
+        });
+        Existing::read(&serde_json::from_value(object).unwrap(), &wrapped(&json!({}))).unwrap()
+    }
+
+    #[test]
+    fn listeners_that_nobody_is_known_to_own_are_ours_and_yet_unclaimed() {
+        let forgotten = existing(&json!([]));
+        assert!(forgotten.listeners[0].ours && forgotten.has_unclaimed());
+        let fields = json!({ "f:spec": { "f:listeners": { r#"k:{"name":"a"}"#: { ".": {} } } } });
+        let applied = existing(&json!([{ "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": fields }]));
+        assert!(applied.listeners[0].ours && !applied.has_unclaimed());
+        let foreign = existing(&json!([{ "manager": "kay", "operation": "Update", "fieldsV1": fields }]));
+        assert!(!foreign.listeners[0].ours && !foreign.has_unclaimed());
+    }
+}

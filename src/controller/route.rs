@@ -1,0 +1,250 @@
+//! Reconciles a route: what it is owed beyond its listener. For now that is to say what the plans say of it.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use futures::StreamExt as _;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+
+use super::context::Context;
+use super::error::Error;
+use super::events::{Announcer, News};
+use super::failures::Failures;
+use crate::api::GATEWAY_GROUP;
+use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
+
+/// What reconciliations share.
+pub struct Shared {
+    context: Arc<Context>,
+    announcer: Arc<Announcer>,
+    told: Told,
+    failures: Failures<RouteKey>,
+}
+
+impl Shared {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>) -> Self {
+        Self { context, announcer, told: Told::default(), failures: Failures::default() }
+    }
+
+    /// A route as events refer to it.
+    fn refer(&self, route: &Route) -> Option<ObjectReference> {
+        let served = self.context.served.borrow();
+        let resource = served.as_ref()?.routes.get(&route.key.kind)?;
+        Some(ObjectReference {
+            api_version: Some(resource.api_version.clone()),
+            kind: Some(resource.kind.clone()),
+            namespace: Some(route.key.namespace.clone()),
+            name: Some(route.key.name.clone()),
+            uid: Some(route.uid.clone()),
+            ..ObjectReference::default()
+        })
+    }
+}
+
+/// A route of any kind to which something is owed. Its name has the kind in it, so that one store holds all kinds.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    metadata: ObjectMeta,
+    route: Arc<Route>,
+}
+
+impl Duty {
+    fn new(route: Arc<Route>) -> Self {
+        let metadata = ObjectMeta {
+            namespace: Some(route.key.namespace.clone()),
+            name: Some(format!("{}/{}", route.key.kind, route.key.name)),
+            uid: Some(route.uid.clone()),
+            ..ObjectMeta::default()
+        };
+        Self { metadata, route }
+    }
+
+    /// The duty of that name, as stores and controllers refer to it.
+    fn refer(key: &RouteKey) -> ObjectRef<Self> {
+        ObjectRef::new(&format!("{}/{}", key.kind, key.name)).within(&key.namespace)
+    }
+}
+
+impl Resource for Duty {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Route".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        GATEWAY_GROUP.into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "routes".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// Keeps the store of duties, for ever: takes in the names of routes of which something changed, and sends on those that
+/// are owed something.
+pub async fn keep(
+    mut writer: Writer<Duty>,
+    shared: &Shared,
+    mut changed: UnboundedReceiver<RouteKey>,
+    due: UnboundedSender<ObjectRef<Duty>>,
+) {
+    // Nothing is owed before the first plan, and plans wait for all routes by themselves.
+    writer.apply_watcher_event(&Event::Init);
+    writer.apply_watcher_event(&Event::InitDone);
+    let store = writer.as_reader();
+    while let Some(key) = changed.next().await {
+        let refer = Duty::refer(&key);
+        if let Some(duty) = owed(&shared.context.routes, &key) {
+            writer.apply_watcher_event(&Event::Apply(duty));
+            // Nobody listens when the process is ending.
+            let _ = due.unbounded_send(refer);
+        } else if let Some(duty) = store.get(&refer) {
+            writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(duty)));
+            shared.told.forget(&key);
+            shared.failures.succeeded(&key);
+        }
+    }
+}
+
+fn owed(routes: &State, key: &RouteKey) -> Option<Duty> {
+    (!routes.verdicts_of(key).is_empty()).then(|| routes.get(key)).flatten().map(Duty::new)
+}
+
+/// Reconciles one route.
+///
+/// # Errors
+/// Where something could not be said of it.
+pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, Error> {
+    if !shared.context.may_begin() {
+        return Ok(Action::await_change());
+    }
+    let (started, key) = (Instant::now(), &duty.route.key);
+    let result = tell(&duty.route, &shared).await;
+    shared.context.ended("route", key, started, &result);
+    result?;
+    shared.failures.succeeded(key);
+    Ok(Action::await_change())
+}
+
+/// When to try again.
+#[must_use]
+pub fn error_policy(duty: &Duty, error: &Error, shared: &Shared) -> Action {
+    Action::requeue(shared.failures.failed(&duty.route.key, error.is_permanent()))
+}
+
+/// Says what is new of what the plans say of a route.
+async fn tell(route: &Route, shared: &Shared) -> Result<(), Error> {
+    let verdicts = shared.context.routes.verdicts_of(&route.key);
+    let said = verdicts
+        .into_iter()
+        .flat_map(|(gateway, verdicts)| verdicts.into_iter().map(move |verdict| (gateway.clone(), verdict)));
+    // A kind that is not served any more has no routes to speak of.
+    let Some(regarding) = shared.refer(route) else { return Ok(()) };
+    for (gateway, verdict) in shared.told.news(&route.key, said.collect()) {
+        shared.announcer.announce(&regarding, &News::verdict(&gateway, &verdict)).await?;
+        shared.told.record(&route.key, gateway, verdict);
+    }
+    Ok(())
+}
+
+/// What was said of each route, and still holds.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<HashMap<RouteKey, BTreeSet<(GatewayRef, Verdict)>>>);
+
+impl Told {
+    /// What of it was not said yet. What does not hold any more is forgotten, and is news when it holds again.
+    fn news(&self, route: &RouteKey, holds: BTreeSet<(GatewayRef, Verdict)>) -> Vec<(GatewayRef, Verdict)> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = told.entry(route.clone()).or_default();
+        said.retain(|verdict| holds.contains(verdict));
+        holds.into_iter().filter(|verdict| !said.contains(verdict)).collect()
+    }
+
+    fn record(&self, route: &RouteKey, gateway: GatewayRef, verdict: Verdict) {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.entry(route.clone()).or_default().insert((gateway, verdict));
+    }
+
+    fn forget(&self, route: &RouteKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(route);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routes::{RouteKind, VerdictKind};
+
+    fn route() -> RouteKey {
+        RouteKey { namespace: "apps".to_owned(), name: "www".to_owned(), kind: RouteKind::Http }
+    }
+
+    fn said(reason: &str) -> (GatewayRef, Verdict) {
+        let gateway = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+        (gateway, Verdict { kind: VerdictKind::Rejected, reason: reason.to_owned(), message: String::new() })
+    }
+
+    fn news(told: &Told, reasons: &[&str]) -> Vec<String> {
+        let news = told.news(&route(), reasons.iter().map(|reason| said(reason)).collect());
+        for (gateway, verdict) in &news {
+            told.record(&route(), gateway.clone(), verdict.clone());
+        }
+        news.into_iter().map(|(_, verdict)| verdict.reason).collect()
+    }
+
+    #[test]
+    fn each_verdict_is_news_once() {
+        let told = Told::default();
+        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
+        assert_eq!(news(&told, &["PortConflict", "InvalidPort"]), ["InvalidPort"]);
+        assert_eq!(news(&told, &["PortConflict", "InvalidPort"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_verdict_that_holds_again_is_news_again() {
+        let told = Told::default();
+        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
+        assert_eq!(news(&told, &[]), [""; 0]);
+        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
+    }
+
+    #[test]
+    fn a_route_with_a_verdict_is_owed_something_until_either_is_gone() {
+        let state = State::default();
+        let (gateway, verdict) = said("PortConflict");
+        assert!(owed(&state, &route()).is_none());
+        let manifest = serde_json::json!({ "metadata": { "namespace": "apps", "name": "www" }, "spec": {} });
+        state.apply(crate::routes::decode(RouteKind::Http, manifest).unwrap());
+        assert!(owed(&state, &route()).is_none());
+        state.set_verdicts(&gateway, [(route(), vec![verdict])].into());
+        assert!(owed(&state, &route()).is_some());
+        state.remove(&route());
+        assert!(owed(&state, &route()).is_none());
+    }
+}
