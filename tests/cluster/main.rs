@@ -10,5 +10,7 @@ mod kinds;
 mod others;
 /// Nothing is written while nothing changes; conditions flip and flip back.
 mod quiet;
+/// What is admitted as a `WrappedGateway`, and what is said of the rest.
+mod validation;
 /// A cluster with the controller in it, and words to speak of it.
 mod world;
