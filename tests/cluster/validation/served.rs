@@ -46,7 +46,7 @@ async fn a_status_is_kept_whole_and_shown_in_one_line() {
 }
 
 /// Two YAML readers agree on the checked-in file, and the API server stores just what it says: there is nothing that a
-/// GitOps tool could report as a difference for ever.
+/// tool could report as a difference for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_can_be_applied_with_kubectl_and_is_stored_as_it_is() {
     let control_plane = shared_control_plane().await;
