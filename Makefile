@@ -20,6 +20,10 @@ test: ## All tests: unit, golden, property, command line, and against a real API
 bench: ## How long a route takes to reach its Gateway, beside a plain client in the same run.
 	cargo bench --locked --bench latency
 
+.PHONY: bench-planner
+bench-planner: ## What a plan and a change of the index cost.
+	cargo bench --locked --bench planner
+
 .PHONY: cluster
 cluster: ## A control plane to play with, until Ctrl-C.
 	cargo run --quiet --locked -p controlplane -- up
