@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::{GROUP, annotation};
 
-fn object(spec: Value) -> Value {
+fn object(spec: &Value) -> Value {
     json!({
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -14,8 +14,8 @@ fn object(spec: Value) -> Value {
     })
 }
 
-fn bearing(metadata: Value) -> Value {
-    let mut object = object(json!({"parentRefs": [{"name": "public"}]}));
+fn bearing(metadata: &Value) -> Value {
+    let mut object = object(&json!({"parentRefs": [{"name": "public"}]}));
     object["metadata"].as_object_mut().unwrap().extend(metadata.as_object().unwrap().clone());
     object
 }
@@ -34,7 +34,7 @@ fn gateway(namespace: &str, name: &str) -> GatewayRef {
 
 #[test]
 fn a_parent_is_a_gateway_of_the_routes_own_namespace_unless_it_says_otherwise() {
-    let route = route(object(json!({"parentRefs": [
+    let route = route(object(&json!({"parentRefs": [
         {"name": "near"},
         {"name": "far", "namespace": "infra", "group": "gateway.networking.k8s.io", "kind": "Gateway",
             "sectionName": "https", "port": 8443},
@@ -48,7 +48,7 @@ fn a_parent_is_a_gateway_of_the_routes_own_namespace_unless_it_says_otherwise() 
 
 #[test]
 fn a_parent_of_another_group_or_kind_is_none() {
-    let route = route(object(json!({"parentRefs": [
+    let route = route(object(&json!({"parentRefs": [
         {"name": "mesh", "group": "", "kind": "Service"},
         {"name": "set", "kind": "ListenerSet"},
         {"name": "impostor", "group": "example.com", "kind": "Gateway"},
@@ -58,7 +58,7 @@ fn a_parent_of_another_group_or_kind_is_none() {
 
 #[test]
 fn the_whole_of_what_matters_is_kept() {
-    let mut whole = bearing(json!({
+    let mut whole = bearing(&json!({
         "uid": "u-1",
         "creationTimestamp": "2024-05-06T07:08:09Z",
         "resourceVersion": "42",
@@ -93,7 +93,7 @@ fn the_whole_of_what_matters_is_kept() {
 
 #[test]
 fn the_singular_port_annotation_is_read_where_the_plural_is_missing() {
-    let route = route(bearing(json!({"annotations": {annotation::PORT: "8443"}})));
+    let route = route(bearing(&json!({"annotations": {annotation::PORT: "8443"}})));
     assert_eq!(route.wishes.ports.as_deref(), Some("8443"));
 }
 
@@ -103,9 +103,9 @@ fn a_route_that_asks_to_be_ignored_is_attached_to_nothing() {
         json!({"annotations": {annotation::IGNORE: "true"}}),
         json!({"labels": {"acme.cert-manager.io/http01-solver": "true"}}),
     ] {
-        assert_eq!(route(bearing(metadata)).parent_refs, []);
+        assert_eq!(route(bearing(&metadata)).parent_refs, []);
     }
-    assert_eq!(route(bearing(json!({"annotations": {annotation::IGNORE: "false"}}))).parent_refs.len(), 1);
+    assert_eq!(route(bearing(&json!({"annotations": {annotation::IGNORE: "false"}}))).parent_refs.len(), 1);
 }
 
 #[test]
@@ -114,17 +114,17 @@ fn what_an_earlier_implementation_left_behind_is_noticed() {
     for group in [GROUP, later] {
         let finalizer = format!("{group}/finalizer");
         let bookkeeping = format!("{group}/previous-parent-refs");
-        assert!(route(bearing(json!({"finalizers": ["example.com/other", finalizer]}))).relics, "{group}");
-        assert!(route(bearing(json!({"annotations": {bookkeeping: "[]"}}))).relics, "{group}");
+        assert!(route(bearing(&json!({"finalizers": ["example.com/other", finalizer]}))).relics, "{group}");
+        assert!(route(bearing(&json!({"annotations": {bookkeeping: "[]"}}))).relics, "{group}");
     }
-    assert!(!route(bearing(json!({"finalizers": ["example.com/other"]}))).relics);
+    assert!(!route(bearing(&json!({"finalizers": ["example.com/other"]}))).relics);
 }
 
 #[test]
 fn null_is_as_good_as_absent() {
-    let route = route(object(json!({"parentRefs": null, "hostnames": null})));
+    let route = route(object(&json!({"parentRefs": null, "hostnames": null})));
     assert_eq!((route.parent_refs.len(), route.hostnames.len()), (0, 0));
-    assert!(!problem(object(Value::Null)).is_empty());
+    assert!(!problem(object(&Value::Null)).is_empty());
 }
 
 #[test]
@@ -138,18 +138,18 @@ fn a_field_of_another_type_is_named() {
         (json!({"hostnames": [1]}), "spec.hostnames"),
     ];
     for (spec, field) in cases {
-        let problem = problem(object(spec));
+        let problem = problem(object(&spec));
         assert!(problem.starts_with(&format!("`{field}` ")), "{problem}");
     }
     assert_eq!(problem(json!({"metadata": {"name": "web", "namespace": "apps"}})), "`spec` is missing");
     assert_eq!(problem(json!({"metadata": {"name": "web"}, "spec": {}})), "`metadata.namespace` is missing");
-    assert!(problem(bearing(json!({"creationTimestamp": "yesterday"}))).contains("creationTimestamp"));
+    assert!(problem(bearing(&json!({"creationTimestamp": "yesterday"}))).contains("creationTimestamp"));
     assert!(problem(json!("a string")).contains("the object"));
 }
 
 #[test]
 fn one_undecodable_object_does_not_spoil_a_list() {
-    let good = object(json!({}));
+    let good = object(&json!({}));
     let bad = json!({"metadata": {"name": "bad", "namespace": "apps"}, "spec": {"parentRefs": 7}});
     let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": [bad, good, 7]});
     let list: Result<kube::core::ObjectList<WireRoute>, _> = serde_json::from_str(&list.to_string());
@@ -177,7 +177,7 @@ fn the_annotations_are_those_that_the_api_names() {
     ];
     for (name, suffix) in all {
         assert_eq!(name, format!("{GROUP}/{suffix}"));
-        let wrong_type = bearing(json!({"annotations": {name: ["not a string"]}}));
+        let wrong_type = bearing(&json!({"annotations": {name: ["not a string"]}}));
         // Were the name misspelt in this file, the annotation of the wrong type would be skipped.
         assert_eq!(decode(RouteKind::Http, wrong_type).is_err(), name != annotation::IGNORE, "{name}");
     }

@@ -76,16 +76,16 @@ mod tests {
     use super::*;
     use crate::routes::GatewayRef;
 
-    fn wire(name: &str, spec: Value) -> WireRoute {
+    fn wire(name: &str, spec: &Value) -> WireRoute {
         serde_json::from_value(json!({"metadata": {"name": name, "namespace": "apps"}, "spec": spec})).unwrap()
     }
 
     fn good(name: &str) -> WireRoute {
-        wire(name, json!({"parentRefs": [{"name": "public"}]}))
+        wire(name, &json!({"parentRefs": [{"name": "public"}]}))
     }
 
     fn bad(name: &str) -> WireRoute {
-        wire(name, json!({"parentRefs": "public"}))
+        wire(name, &json!({"parentRefs": "public"}))
     }
 
     fn known(state: &State) -> Vec<String> {

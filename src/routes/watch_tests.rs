@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::*;
 
+/// The server's end of a watch.
+type Lines = mpsc::UnboundedSender<Result<String, String>>;
+
 /// A cluster whose routes and kinds the test changes.
 #[derive(Default)]
 struct Cluster {
@@ -22,7 +25,7 @@ struct Cluster {
     /// Where the lists of which version were read.
     listed: Mutex<Vec<String>>,
     /// The watches that wait for events.
-    watches: Mutex<Vec<(RouteKind, mpsc::UnboundedSender<Result<String, String>>)>>,
+    watches: Mutex<Vec<(RouteKind, Lines)>>,
 }
 
 impl Cluster {
@@ -213,7 +216,7 @@ async fn a_failing_discovery_takes_nothing_away() {
     let mut told = watching(&cluster);
     told.until_complete().await;
     *cluster.fails.lock().unwrap() = Some(503);
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     assert_eq!(told.state.count(RouteKind::Tcp), 1);
     *cluster.fails.lock().unwrap() = None;
     cluster.serve(&[]);
@@ -255,6 +258,6 @@ async fn at_rest_nothing_is_listed() {
     let mut told = watching(&cluster);
     told.until_complete().await;
     let before = cluster.listed.lock().unwrap().len();
-    sleep(Duration::from_secs(1200)).await;
+    sleep(Duration::from_mins(20)).await;
     assert_eq!(cluster.listed.lock().unwrap().len(), before);
 }
