@@ -4,6 +4,7 @@ pub mod api;
 pub mod backoff;
 pub mod controller;
 pub mod kubeconfig;
+pub mod leader;
 pub mod manifests;
 pub mod metrics;
 pub mod planner;
