@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod backoff;
+pub mod cli;
 pub mod controller;
 pub mod kubeconfig;
 pub mod leader;
@@ -10,5 +11,7 @@ pub mod metrics;
 pub mod planner;
 pub mod readiness;
 pub mod routes;
+pub mod run;
 pub mod server;
+pub mod telemetry;
 pub mod watching;

@@ -1,3 +1,47 @@
-//! The command line.
+//! The command line: parse, do it, say how it ended.
 
-fn main() {}
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use homelab_helper::cli::{Cli, Command, Instead};
+use homelab_helper::{api, run};
+
+fn main() -> ExitCode {
+    let cli = Cli::read();
+    if let Err(error) = cli.telemetry.init() {
+        return failure(&error, 2);
+    }
+    let Command::GatewayRouteSync(command) = cli.command;
+    match command.instead {
+        None => controller(command.run),
+        Some(Instead::Crd) => print(&api::crd_yaml()),
+    }
+}
+
+fn controller(args: run::Args) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&error, 1),
+    };
+    let ended = runtime.block_on(run::run(args));
+    // A name that is being resolved blocks a thread, and must not hold up the end of the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure(&error, error.exit_code()),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read has had enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => failure(&error, 1),
+    }
+}
+
+fn failure(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(code)
+}

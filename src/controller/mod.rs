@@ -1,21 +1,21 @@
 //! Kubernetes in and out: WrappedGateways, Gateways and their routes → plans → writes.
 
-pub mod apply;
+mod apply;
 mod conditions;
 mod context;
-pub mod error;
+mod error;
 mod events;
 mod failures;
 mod fields;
 mod gateways;
-pub mod ledger;
+mod ledger;
 mod mirror;
 mod namespaces;
-pub mod observe;
+mod observe;
 mod report;
 mod route;
 mod sources;
-pub mod wish;
+mod wish;
 mod wrapped_gateway;
 
 use std::convert::Infallible;

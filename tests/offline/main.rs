@@ -1,5 +1,9 @@
 //! Everything that can be tested without a cluster.
 
+// Which module may use which, and what has no place where.
+mod architecture;
+// The program as its users start it.
+mod cli;
 // The definition of WrappedGateway: its file, its words, and what it admits.
 mod crd;
 // Line by line, what changed between two texts.
