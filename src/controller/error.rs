@@ -185,16 +185,12 @@ pub(super) fn code(error: &kube::Error) -> Option<u16> {
     api_status(error).map(|status| status.code)
 }
 
-/// The fields, as `spec.tls`, that the served schema does not know.
+/// The fields, as `.spec.tls`, that the served schema does not know.
 fn undeclared_fields(status: &Status) -> Vec<&str> {
     const MARK: &str = ": field not declared in schema";
     let before_mark = status.message.split(MARK).collect::<Vec<_>>();
     let told = before_mark.len().saturating_sub(1);
-    before_mark[..told]
-        .iter()
-        .filter_map(|text| text.rsplit(char::is_whitespace).next())
-        .map(|path| path.trim_start_matches('.'))
-        .collect()
+    before_mark[..told].iter().filter_map(|text| text.rsplit(char::is_whitespace).next()).collect()
 }
 
 #[cfg(test)]
@@ -215,7 +211,7 @@ mod tests {
         assert!(error.is_permanent());
         assert_eq!(
             error.explain(),
-            "The cluster's Gateway API is too old for spec.allowedListeners, spec.tls, so the API server refuses the \
+            "The cluster's Gateway API is too old for .spec.allowedListeners, .spec.tls, so the API server refuses the \
              Gateway as a whole. Upgrade the Gateway API's CRDs, or take that out of the WrappedGateway."
         );
     }

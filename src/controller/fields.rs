@@ -59,33 +59,63 @@ impl Shape {
     }
 }
 
-/// The field set, as `fieldsV1` writes it, of an apply of `value`.
+/// The field set, as `fieldsV1` writes it, of an apply of `value`; none where it owns nothing.
 #[must_use]
-pub fn owned(shape: &Shape, value: &Value) -> Value {
+pub fn owned(shape: &Shape, value: &Value) -> Option<Value> {
     match (shape, value) {
-        (Shape::Object(fields), Value::Object(object)) => {
-            owned_fields(object, |name| fields.get(name).unwrap_or(&Shape::Atomic))
+        (Shape::Object(_) | Shape::Map(_), Value::Object(object)) if object.is_empty() => Some(empty()),
+        (Shape::Object(fields), Value::Object(object)) => set(object.iter().map(|(name, value)| {
+            let shape = fields.get(name).unwrap_or(&Shape::Atomic);
+            (format!("f:{name}"), owned(shape, value))
+        })),
+        // A key that no schema declares is owned itself.
+        (Shape::Map(shape), Value::Object(object)) => {
+            set(object.iter().map(|(key, value)| (format!("f:{key}"), Some(member(shape, value)))))
         }
-        (Shape::Map(values), Value::Object(object)) => owned_fields(object, |_| values),
-        (Shape::ListMap(keys, element), Value::Array(elements)) => {
-            let members = elements.iter().map(|item| (element_key(keys, item), owned_element(element, item)));
-            Value::Object(members.collect())
+        // An empty list map is nobody's.
+        (Shape::ListMap(keys, shape), Value::Array(elements)) => {
+            set(elements.iter().map(|element| (element_key(keys, element), Some(member(shape, element)))))
         }
-        _ => empty(),
+        _ => Some(empty()),
     }
 }
 
-fn owned_fields<'a>(object: &Map<String, Value>, shape: impl Fn(&str) -> &'a Shape) -> Value {
-    Value::Object(object.iter().map(|(name, value)| (format!("f:{name}"), owned(shape(name), value))).collect())
+fn set(members: impl Iterator<Item = (String, Option<Value>)>) -> Option<Value> {
+    let set: Map<_, _> = members.filter_map(|(name, fields)| Some((name, fields?))).collect();
+    (!set.is_empty()).then_some(Value::Object(set))
 }
 
-/// An element of a list map is owned itself, which `.` says wherever something below it is owned as well.
-fn owned_element(shape: &Shape, element: &Value) -> Value {
-    let mut fields = owned(shape, element);
+/// What is owned itself has a `.` wherever something below it is owned as well.
+fn member(shape: &Shape, value: &Value) -> Value {
+    let mut fields = owned(shape, value).unwrap_or_else(empty);
     if let Some(fields) = fields.as_object_mut().filter(|fields| !fields.is_empty()) {
         fields.insert(".".to_owned(), empty());
     }
     fields
+}
+
+/// Both field sets together.
+#[must_use]
+pub fn union(one: &Value, other: &Value) -> Value {
+    let mut both = one.as_object().cloned().unwrap_or_default();
+    for (name, fields) in other.as_object().into_iter().flatten() {
+        // What is owned as a whole in one of them, and through its fields in the other, is owned in both ways.
+        let joined = match both.get(name) {
+            Some(known) if is_leaf(known) != is_leaf(fields) => {
+                let mut joined = union(known, fields);
+                joined["."] = empty();
+                joined
+            }
+            Some(known) => union(known, fields),
+            None => fields.clone(),
+        };
+        both.insert(name.clone(), joined);
+    }
+    Value::Object(both)
+}
+
+fn is_leaf(fields: &Value) -> bool {
+    fields.as_object().is_none_or(Map::is_empty)
 }
 
 fn element_key(keys: &[String], element: &Value) -> String {
@@ -127,12 +157,20 @@ pub fn has(shape: &Shape, wanted: &Value, live: &Value) -> bool {
 #[must_use]
 pub fn own_entry(metadata: &ObjectMeta) -> Option<&Value> {
     let entries = metadata.managed_fields.as_deref().unwrap_or_default();
-    let own = entries.iter().find(|entry| {
-        entry.manager.as_deref() == Some(FIELD_MANAGER)
-            && entry.operation.as_deref() == Some("Apply")
-            && entry.subresource.as_deref().unwrap_or_default().is_empty()
-    })?;
+    let own = entries
+        .iter()
+        .find(|entry| is_ours(entry.manager.as_deref(), entry.operation.as_deref(), entry.subresource.as_deref()))?;
     own.fields_v1.as_ref().map(|fields| &fields.0)
+}
+
+/// Whether an entry of `managedFields` is our own Apply entry.
+#[must_use]
+pub fn is_own(entry: &Value) -> bool {
+    is_ours(entry["manager"].as_str(), entry["operation"].as_str(), entry["subresource"].as_str())
+}
+
+fn is_ours(manager: Option<&str>, operation: Option<&str>, subresource: Option<&str>) -> bool {
+    (manager, operation) == (Some(FIELD_MANAGER), Some("Apply")) && subresource.unwrap_or_default().is_empty()
 }
 
 /// Names of a Gateway's listeners that a field set has.
@@ -147,139 +185,5 @@ pub fn listener_names(fields: &Value) -> BTreeSet<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    /// A field of each sort that a Gateway has.
-    fn shape() -> Shape {
-        let schema = json!({
-            "type": "object",
-            "properties": {
-                "class": { "type": "string" },
-                "labels": { "type": "object", "additionalProperties": { "type": "string" } },
-                "refs": {
-                    "type": "array",
-                    "x-kubernetes-list-type": "atomic",
-                    "items": { "type": "object", "properties": { "name": { "type": "string" } } },
-                },
-                "unmarked": { "type": "array", "items": { "type": "string" } },
-                "selector": {
-                    "type": "object",
-                    "x-kubernetes-map-type": "atomic",
-                    "properties": { "matchLabels": { "type": "object" } },
-                },
-                "listeners": {
-                    "type": "array",
-                    "x-kubernetes-list-type": "map",
-                    "x-kubernetes-list-map-keys": ["name"],
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "name": { "type": "string" },
-                            "port": { "type": "integer" },
-                            "tls": { "type": "object", "properties": { "mode": { "type": "string" } } },
-                        },
-                    },
-                },
-            },
-        });
-        Shape::of(&serde_json::from_value(schema).unwrap())
-    }
-
-    fn assert_owned(value: &Value, fields: &Value) {
-        assert_eq!(owned(&shape(), value), *fields, "{value}");
-    }
-
-    #[test]
-    fn an_object_is_owned_through_its_fields() {
-        assert_owned(
-            &json!({ "class": "x", "labels": { "a/b": "c" } }),
-            &json!({ "f:class": {}, "f:labels": { "f:a/b": {} } }),
-        );
-    }
-
-    #[test]
-    fn what_is_empty_is_owned_as_a_whole() {
-        assert_owned(&json!({ "labels": {}, "listeners": [] }), &json!({ "f:labels": {}, "f:listeners": {} }));
-    }
-
-    #[test]
-    fn what_is_atomic_is_owned_as_a_whole() {
-        assert_owned(
-            &json!({ "refs": [{ "name": "a" }], "unmarked": ["a"], "selector": { "matchLabels": { "a": "b" } } }),
-            &json!({ "f:refs": {}, "f:unmarked": {}, "f:selector": {} }),
-        );
-    }
-
-    #[test]
-    fn an_element_of_a_list_map_is_owned_itself_and_through_its_fields() {
-        assert_owned(
-            &json!({ "listeners": [{ "name": "a", "port": 80, "tls": { "mode": "Terminate" } }] }),
-            &json!({ "f:listeners": { r#"k:{"name":"a"}"#: {
-                ".": {}, "f:name": {}, "f:port": {}, "f:tls": { "f:mode": {} },
-            } } }),
-        );
-    }
-
-    #[test]
-    fn an_owner_reference_is_owned_by_its_uid() {
-        let metadata = json!({ "ownerReferences": [{ "uid": "1", "name": "a" }] });
-        let fields = json!({ "f:ownerReferences": { r#"k:{"uid":"1"}"#: {} } });
-        assert_eq!(owned(&Shape::of_metadata(), &metadata), fields);
-    }
-
-    fn assert_has(wanted: &Value, live: &Value, expected: bool) {
-        assert_eq!(has(&shape(), wanted, live), expected, "{wanted} in {live}");
-    }
-
-    #[test]
-    fn what_the_server_adds_is_tolerated() {
-        assert_has(&json!({ "class": "x" }), &json!({ "class": "x", "labels": {} }), true);
-        assert_has(
-            &json!({ "refs": [{ "name": "a" }] }),
-            &json!({ "refs": [{ "group": "", "kind": "Secret", "name": "a" }] }),
-            true,
-        );
-    }
-
-    #[test]
-    fn a_value_that_differs_or_lacks_is_not_had() {
-        assert_has(&json!({ "class": "x" }), &json!({ "class": "y" }), false);
-        assert_has(&json!({ "class": "x" }), &json!({}), false);
-        assert_has(&json!({ "labels": {} }), &json!({}), false);
-    }
-
-    #[test]
-    fn an_atomic_list_is_had_element_by_element() {
-        let wanted = json!({ "refs": [{ "name": "a" }, { "name": "b" }] });
-        assert_has(&wanted, &json!({ "refs": [{ "name": "b" }, { "name": "a" }] }), false);
-        assert_has(&wanted, &json!({ "refs": [{ "name": "a" }] }), false);
-        assert_has(&wanted, &json!({ "refs": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] }), false);
-    }
-
-    #[test]
-    fn elements_of_a_list_map_are_found_by_their_keys() {
-        let wanted = json!({ "listeners": [{ "name": "b", "port": 2 }, { "name": "a", "port": 1 }] });
-        let live = json!({ "listeners": [{ "name": "a", "port": 1 }, { "name": "x", "port": 9 }, { "name": "b", "port": 2 }] });
-        assert_has(&wanted, &live, true);
-        assert_has(&json!({ "listeners": [{ "name": "a", "port": 2 }] }), &live, false);
-        assert_has(&json!({ "listeners": [{ "name": "c", "port": 1 }] }), &live, false);
-    }
-
-    #[test]
-    fn only_our_own_apply_entry_of_the_object_itself_counts() {
-        let entry = |manager: &str, operation: &str, subresource: &str| json!({ "manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": { "f:x": {} } });
-        let own = |entries: Vec<Value>| {
-            let metadata: ObjectMeta = serde_json::from_value(json!({ "managedFields": entries })).unwrap();
-            own_entry(&metadata).is_some()
-        };
-        assert!(own(vec![entry("other", "Apply", ""), entry(FIELD_MANAGER, "Apply", "")]));
-        assert!(!own(vec![
-            entry("other", "Apply", ""),
-            entry(FIELD_MANAGER, "Update", ""),
-            entry(FIELD_MANAGER, "Apply", "status"),
-        ]));
-    }
-}
+#[path = "fields_tests.rs"]
+mod tests;

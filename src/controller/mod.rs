@@ -1,21 +1,21 @@
 //! Kubernetes in and out: WrappedGateways, Gateways and their routes → plans → writes.
 
-mod apply;
+pub mod apply;
 mod conditions;
 mod context;
-mod error;
+pub mod error;
 mod events;
 mod failures;
 mod fields;
 mod gateways;
-mod ledger;
+pub mod ledger;
 mod mirror;
 mod namespaces;
-mod observe;
+pub mod observe;
 mod report;
 mod route;
 mod sources;
-mod wish;
+pub mod wish;
 mod wrapped_gateway;
 
 use std::convert::Infallible;

@@ -94,7 +94,7 @@ impl Wish {
     pub fn is_fulfilled(&self, existing: &Existing) -> bool {
         let wished = json!(self);
         let entry = fields::own_entry(&existing.metadata);
-        entry == Some(&fields::owned(shape(), &wished)) && fields::has(shape(), &wished, &existing.object)
+        entry == fields::owned(shape(), &wished).as_ref() && fields::has(shape(), &wished, &existing.object)
     }
 
     /// The body of an apply that succeeds only on that very Gateway in that very version, or only where there is none.
@@ -143,6 +143,11 @@ fn drop_nulls(value: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(drop_nulls),
         _ => {}
     }
+}
+
+/// The field set of an apply of these listeners alone.
+pub(super) fn owned_listeners(listeners: &[&Value]) -> Value {
+    fields::owned(shape(), &json!({ "spec": { "listeners": listeners } })).unwrap_or_else(|| json!({}))
 }
 
 /// How the API server merges what is wished. The spec's own part has the schema of the same fields of the WrappedGateway.
@@ -240,7 +245,7 @@ mod tests {
         let listener =
             json!({ ".": {}, "f:name": {}, "f:tls": { "f:certificateRefs": {}, "f:options": { "f:o": {} } } });
         assert_eq!(
-            fields::owned(shape(), &spec)["f:spec"],
+            fields::owned(shape(), &spec).unwrap()["f:spec"],
             json!({
                 "f:addresses": {},
                 "f:allowedListeners": { "f:namespaces": { "f:selector": {} } },

@@ -1,5 +1,9 @@
 //! What only a real API server can tell: apply semantics, defaulting, CEL, watches, garbage collection.
 
+/// What becomes of an apply: guards, and no write where nothing is to be written.
+mod apply;
+/// A WrappedGateway without a controller, and the steps of its reconciliation.
+mod desk;
 /// The main job: routes come, change and go, and the Gateway follows.
 mod follow;
 /// Limits, conflicts, and what one object does to others.
@@ -8,6 +12,8 @@ mod harm;
 mod kinds;
 /// What is not ours stays as it is.
 mod others;
+/// Whose a Gateway is, and whose its listeners are.
+mod ownership;
 /// Nothing is written while nothing changes; conditions flip and flip back.
 mod quiet;
 /// What is admitted as a `WrappedGateway`, and what is said of the rest.

@@ -1,0 +1,127 @@
+use super::*;
+use crate::planner::{Reason, Rejection, Warning, WarningReason};
+use crate::routes::RouteKind;
+
+fn at(second: i64) -> Moment {
+    Moment { generation: Some(1), now: Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap()) }
+}
+
+fn route(name: &str) -> RouteKey {
+    RouteKey { namespace: "apps".to_owned(), name: name.to_owned(), kind: RouteKind::Http }
+}
+
+fn rejection(name: &str) -> Rejection {
+    Rejection { route: route(name), reason: Reason::HostnameOwned, message: "No.".to_owned() }
+}
+
+fn outcome(plan: Plan) -> Outcome {
+    let gateway = json!({
+        "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] },
+        "status": { "addresses": [{ "value": "10.0.0.1" }] },
+    });
+    Outcome { plan, routes: 7, before: Vec::new(), gateway, written: false }
+}
+
+fn after(plan: Plan) -> WrappedGatewayStatus {
+    status(&WrappedGatewayStatus::default(), &at(0), Ok(&outcome(plan)))
+}
+
+fn ready(status: &WrappedGatewayStatus) -> (&str, &str, &str) {
+    let condition = &status.conditions[0];
+    assert_eq!(condition.type_, "Ready");
+    (&condition.status, &condition.reason, &condition.message)
+}
+
+#[test]
+fn what_there_is_is_counted() {
+    let status = after(Plan::default());
+    assert_eq!((status.listeners, status.routes, status.address.as_deref()), (2, 7, Some("10.0.0.1")));
+    assert_eq!(
+        ready(&status),
+        ("True", "ReconciliationSucceeded", "The Gateway has 2 listeners, for 7 attached routes.")
+    );
+}
+
+#[test]
+fn rejected_routes_are_counted_once_and_listed_up_to_a_limit() {
+    let mut rejections: Vec<Rejection> = (0..40).map(|index| rejection(&format!("r{index:02}"))).collect();
+    rejections.insert(1, rejection("r00"));
+    let status = after(Plan { rejections, ..Plan::default() });
+    assert_eq!((status.rejected, status.rejected_routes.len()), (40, 32));
+}
+
+#[test]
+fn what_no_route_can_mend_makes_it_unready() {
+    let problems = vec!["Listener a is static and foreign.".to_owned()];
+    let status = after(Plan { problems, ..Plan::default() });
+    assert_eq!(ready(&status), ("False", "GatewaySyncFailed", "Listener a is static and foreign."));
+}
+
+#[test]
+fn a_warning_of_the_owner_stands_beside_ready() {
+    let warning = Warning { route: None, reason: WarningReason::ListenerHeld, message: "kay holds a.".to_owned() };
+    let status = after(Plan { warnings: vec![warning], ..Plan::default() });
+    assert_eq!(ready(&status).0, "True");
+    assert!(ready(&status).2.ends_with(" ListenerHeld: kay holds a."));
+}
+
+#[test]
+fn a_gateway_status_that_makes_no_sense_is_a_failure_of_its_own() {
+    let mut outcome = outcome(Plan::default());
+    outcome.gateway["status"] = json!({ "conditions": "none" });
+    let status = status(&WrappedGatewayStatus::default(), &at(0), Ok(&outcome));
+    assert_eq!(ready(&status).1, "GatewayStatusFailed");
+}
+
+#[test]
+fn a_failure_leaves_what_it_did_not_find_out() {
+    let before = after(Plan { rejections: vec![rejection("a")], ..Plan::default() });
+    let status = status(&before, &at(1), Err(&Error::Routes("HTTPRoute: forbidden".to_owned())));
+    assert_eq!((status.listeners, status.rejected), (2, 1));
+    assert_eq!(
+        ready(&status),
+        ("False", "RoutesFetchFailed", "Routes cannot be listed, so nothing is changed: HTTPRoute: forbidden")
+    );
+    let types: Vec<_> = status.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+    assert_eq!(types, ["Ready", "RoutesAccepted", "Programmed"]);
+}
+
+#[test]
+fn a_status_is_written_when_it_says_something_or_a_sign_of_life_is_due() {
+    let say = |second, plan: Plan, before: &WrappedGatewayStatus| status(before, &at(second), Ok(&outcome(plan)));
+    let before = after(Plan::default());
+    assert!(is_due(&WrappedGatewayStatus::default(), &before));
+    assert!(!is_due(&before, &say(599, Plan::default(), &before)));
+    assert!(is_due(&before, &say(600, Plan::default(), &before)));
+    assert!(is_due(&before, &say(1, Plan { rejections: vec![rejection("a")], ..Plan::default() }, &before)));
+}
+
+#[test]
+fn what_was_written_is_in_force_until_the_store_has_something_newer() {
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let version = |version: &str| ObjectMeta {
+        uid: Some("1".to_owned()),
+        resource_version: Some(version.to_owned()),
+        ..ObjectMeta::default()
+    };
+    let stored = WrappedGatewayStatus::default();
+    let written = after(Plan::default());
+    let reports = Reports::default();
+    reports.record(&key, &version("1"), written.clone());
+    assert_eq!(reports.current(&key, &version("1"), Some(&stored)), written);
+    assert_eq!(reports.current(&key, &version("2"), Some(&stored)), stored);
+}
+
+#[test]
+fn each_route_is_told_all_that_the_plan_says_of_it() {
+    let warning = |route| Warning { route, reason: WarningReason::SharedPort, message: String::new() };
+    let verdicts = verdicts(&Plan {
+        rejections: vec![rejection("a"), rejection("a"), rejection("b")],
+        warnings: vec![warning(None), warning(Some(route("a")))],
+        ..Plan::default()
+    });
+    let of = |name: &str| verdicts[&route(name)].iter().map(|verdict| verdict.kind).collect::<Vec<_>>();
+    assert_eq!(of("a"), [VerdictKind::Rejected, VerdictKind::Rejected, VerdictKind::Warned]);
+    assert_eq!(of("b"), [VerdictKind::Rejected]);
+    assert_eq!(verdicts.len(), 2);
+}
