@@ -11,7 +11,8 @@ use homelab_helper::controller::wish::Wish;
 use homelab_helper::planner::{Input, Plan, plan};
 use homelab_helper::routes::GatewayRef;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -23,8 +24,14 @@ pub async fn cluster() -> &'static ControlPlane {
 }
 
 pub async fn start(gateway_api: GatewayApi) -> ControlPlane {
-    let cluster = ControlPlane::start().await.expect("a control plane");
+    let cluster = bare().await;
     cluster.install(gateway_api).await.expect("the Gateway API");
+    cluster
+}
+
+/// A control plane without any Gateway API.
+pub async fn bare() -> ControlPlane {
+    let cluster = ControlPlane::start().await.expect("a control plane");
     cluster.apply_yaml(&crd_yaml()).await.expect("the CRD of WrappedGateway");
     cluster
 }
@@ -43,9 +50,17 @@ impl Desk {
     }
 
     pub async fn on(cluster: &ControlPlane, spec: Value) -> Self {
+        Self::with(cluster.client().expect("a client"), spec).await
+    }
+
+    /// Another one, on the same cluster.
+    pub async fn beside(&self, spec: Value) -> Self {
+        Self::with(self.client.clone(), spec).await
+    }
+
+    async fn with(client: Client, spec: Value) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let namespace = format!("apply-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let client = cluster.client().expect("a client");
+        let namespace = format!("desk-{}", COUNT.fetch_add(1, Ordering::Relaxed));
         let object = serde_json::from_value(json!({ "metadata": { "name": namespace } })).expect("a namespace");
         Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
         let key = GatewayRef { namespace, name: "edge".to_owned() };
@@ -61,6 +76,17 @@ impl Desk {
     pub fn gateways(&self) -> Api<DynamicObject> {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "Gateway"));
         Api::namespaced_with(self.client.clone(), &self.key.namespace, &resource)
+    }
+
+    pub fn wrapped_gateways(&self) -> Api<WrappedGateway> {
+        Api::namespaced(self.client.clone(), &self.key.namespace)
+    }
+
+    /// How many events there are in the namespace, a repeated one counted as often as it was said.
+    pub async fn events_said(&self) -> i32 {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), &self.key.namespace);
+        let events = events.list(&ListParams::default()).await.expect("events");
+        events.items.iter().map(|event| event.series.as_ref().map_or(1, |series| series.count)).sum()
     }
 
     pub async fn gateway(&self) -> DynamicObject {

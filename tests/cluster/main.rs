@@ -16,6 +16,8 @@ mod others;
 mod ownership;
 /// Nothing is written while nothing changes; conditions flip and flip back.
 mod quiet;
+/// The controllers without the watches of routes: what makes them look, what they say, and when they are silent.
+mod reconcile;
 /// What is admitted as a `WrappedGateway`, and what is said of the rest.
 mod validation;
 /// A cluster with the controller in it, and words to speak of it.
