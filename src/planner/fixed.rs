@@ -138,7 +138,10 @@ impl Fixed {
     /// Whether a claim that names no fixed listener needs one of its own. Of the fixed listeners that contain its
     /// hostname the most specific one decides, because that is the one to which traffic for the hostname goes.
     pub fn cover(&self, claim: &Claim<'_>, input: &Input<'_>) -> Cover<'_> {
-        let nearest = self.listeners.iter().filter(|fixed| contains(&fixed.slot, &claim.slot)).max_by_key(|fixed| {
+        // What is there only because another manager holds it goes when that one lets go; nobody is to rely on it.
+        let lasts = |fixed: &&FixedListener| fixed.origin != Some(Origin::Kept) || fixed.slot == claim.slot;
+        let covering = self.listeners.iter().filter(|fixed| contains(&fixed.slot, &claim.slot)).filter(lasts);
+        let nearest = covering.max_by_key(|fixed| {
             (fixed.slot == claim.slot, fixed.slot.hostname.as_ref().map(|host| host.as_str().len()))
         });
         let Some(nearest) = nearest else { return Cover::No };
