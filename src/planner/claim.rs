@@ -58,6 +58,8 @@ pub(super) struct Claim<'a> {
     pub slot: Slot,
     /// The name that the listener shall have; none: any.
     pub wants: Option<&'a str>,
+    /// Name of the fixed listener that would serve it, where its own is there and stays until that one is programmed.
+    pub covered_by: Option<String>,
 }
 
 impl Claim<'_> {
@@ -183,7 +185,7 @@ impl<'a> Asked<'_, 'a, '_> {
         if let (Some(name), Some(first)) = (wants, claims.first()) {
             return self.reject(refusal::section_name_too_narrow(&slot, name, &first.slot));
         }
-        claims.push(Claim { route: self.route, order: *self.order, slot, wants });
+        claims.push(Claim { route: self.route, order: *self.order, slot, wants, covered_by: None });
         *self.order += 1;
     }
 

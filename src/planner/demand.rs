@@ -20,7 +20,7 @@ pub(super) struct Group<'a> {
 }
 
 /// A claim that a fixed listener serves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Covered<'a> {
     /// The claim.
     pub claim: Claim<'a>,
@@ -44,17 +44,21 @@ impl<'a> Demand<'a> {
         let mut groups: BTreeMap<Slot, Vec<Claim<'a>>> = BTreeMap::new();
         let mut covered = Vec::new();
         for route in input.routes {
-            for claim in claim::collect(route, input, fixed, verdicts) {
-                match fixed.cover(&claim, input) {
-                    Cover::By(by) if by.slot == claim.slot || by.programmed || !places.contains_key(&claim.slot) => {
-                        covered.push(Covered { claim, by: by.listener.name.clone() });
+            for mut claim in claim::collect(route, input, fixed, verdicts) {
+                let refused = owners::refused(&claim, input);
+                match (fixed.cover(&claim, input), refused) {
+                    (Cover::Refused(refusal), _) | (Cover::No, Some(refusal)) => {
+                        verdicts.reject(claim.route, claim.order, refusal);
                     }
-                    Cover::Refused(refusal) => verdicts.reject(claim.route, claim.order, refusal),
                     // A listener that exists stays until the wildcard that covers it is programmed.
-                    Cover::By(_) | Cover::No => match owners::refused(&claim, input) {
-                        Some(refusal) => verdicts.reject(claim.route, claim.order, refusal),
-                        None => groups.entry(claim.slot.clone()).or_default().push(claim),
-                    },
+                    (Cover::By(by), None)
+                        if by.slot != claim.slot && !by.programmed && places.contains_key(&claim.slot) =>
+                    {
+                        claim.covered_by = Some(by.listener.name.clone());
+                        groups.entry(claim.slot.clone()).or_default().push(claim);
+                    }
+                    (Cover::By(by), _) => covered.push(Covered { claim, by: by.listener.name.clone() }),
+                    (Cover::No, None) => groups.entry(claim.slot.clone()).or_default().push(claim),
                 }
             }
         }

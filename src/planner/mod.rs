@@ -123,7 +123,8 @@ pub fn plan(input: &Input<'_>) -> Plan {
 fn held_and_unasked(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>]) -> Vec<usize> {
     let planned = |place: usize| {
         let name = &input.live[place].listener.name;
-        fixed.named(name).is_some() || settled.iter().any(|settled| settled.live == Some(place) && settled.name == *name)
+        fixed.named(name).is_some()
+            || settled.iter().any(|settled| settled.live == Some(place) && settled.name == *name)
     };
     let held = |place: &usize| input.live[*place].ours && input.live[*place].held_by.is_some();
     (0..input.live.len()).filter(held).filter(|place| !planned(*place)).collect()

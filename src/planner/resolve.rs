@@ -122,20 +122,20 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     fn run(&mut self, demand: &Demand<'a>) {
-        let (incumbents, mut others): (Vec<_>, Vec<_>) =
+        let (incumbents, others): (Vec<_>, Vec<_>) =
             demand.groups.iter().partition(|group| self.privileges_of(group).is_some());
         for group in incumbents {
             self.settle(group, true);
         }
-        others.sort_by(|a, b| a.claims[0].age().cmp(&b.claims[0].age()));
-        let mut covered = demand.covered.iter().peekable();
+        let (others, covered) = uncovered(&others, &demand.covered);
+        let mut unsettled = covered.iter().peekable();
         for group in others {
-            while let Some(older) = covered.next_if(|covered| covered.claim.age() < group.claims[0].age()) {
+            while let Some(older) = unsettled.next_if(|covered| covered.claim.age() < group.claims[0].age()) {
                 self.owners.take(older.claim.slot.hostname.as_ref(), &older.claim.route.key.namespace);
             }
-            self.settle(group, false);
+            self.settle(&group, false);
         }
-        for covered in &demand.covered {
+        for covered in &covered {
             self.serve_covered(covered);
         }
     }
@@ -292,10 +292,12 @@ impl<'p, 'a> Pass<'p, 'a> {
         }
     }
 
-    /// New static listeners may leave less room than there are incumbents: the newest groups give way.
+    /// New static listeners may leave less room than there are incumbents: the newest groups give way. A listener that
+    /// another manager holds would stay all the same.
     fn displaced(&self) -> Vec<usize> {
         let excess = (self.fixed.listeners.len() + self.settled.len()).saturating_sub(MAX_LISTENERS);
-        let incumbent = |settled: &&Settled<'_>| settled.live.is_some_and(|live| self.privileges[live].place);
+        let gives_way = |live: usize| self.privileges[live].place && self.input.live[live].held_by.is_none();
+        let incumbent = |settled: &&Settled<'_>| settled.live.is_some_and(gives_way);
         let mut incumbents: Vec<_> = self.settled.iter().filter(incumbent).collect();
         incumbents.sort_by(|a, b| b.claims[0].age().cmp(&a.claims[0].age()));
         incumbents.into_iter().take(excess).filter_map(|settled| settled.live).collect()
@@ -340,6 +342,27 @@ impl<'p, 'a> Pass<'p, 'a> {
         let incumbent = || self.reserved.get(name).map(|live| Slot::of(&self.input.live[*live].listener));
         fixed.or_else(settled).or_else(incumbent)
     }
+}
+
+/// The groups that are no incumbents, by age, less the claims that waited for what covers them: without a listener of
+/// their own there is nothing to wait for. Those are among the covered ones that are returned beside them, by age.
+fn uncovered<'a>(groups: &[&Group<'a>], covered: &[Covered<'a>]) -> (Vec<Group<'a>>, Vec<Covered<'a>>) {
+    let (mut left, mut covered) = (Vec::new(), covered.to_vec());
+    for group in groups {
+        let (mut claims, live) = (Vec::new(), group.live);
+        for claim in &group.claims {
+            match claim.covered_by.clone() {
+                Some(by) => covered.push(Covered { claim: claim.clone(), by }),
+                None => claims.push(claim.clone()),
+            }
+        }
+        if !claims.is_empty() {
+            left.push(Group { slot: group.slot.clone(), live, claims });
+        }
+    }
+    left.sort_by(|a, b| a.claims[0].age().cmp(&b.claims[0].age()));
+    covered.sort_by(|a, b| a.claim.age().cmp(&b.claim.age()));
+    (left, covered)
 }
 
 fn only_namespace<'a>(claims: &[Claim<'a>]) -> Option<&'a str> {
