@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Input;
 use super::admit;
 use super::fixed::Fixed;
@@ -9,7 +11,7 @@ use super::hostname::Hostname;
 use super::refusal::{self, Refusal};
 use super::verdict::{Reason, Verdicts};
 use crate::api::{Listener, Protocol, TemplateProtocol, TlsMode, annotation};
-use crate::routes::{ParentRef, Route, RouteKind};
+use crate::routes::{ParentRef, Route, RouteKey, RouteKind};
 
 /// What a listener is for. Claims of the same slot are served by the same listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,14 +64,19 @@ pub(super) struct Claim<'a> {
     pub covered_by: Option<String>,
 }
 
-impl Claim<'_> {
-    /// The order of age: who asked first comes first.
-    pub fn age(&self) -> impl Ord {
+/// The age of a claim: who asked first comes first. No two claims have the same.
+pub(super) type Age<'a> = (RouteAge<'a>, usize);
+/// The age of a route. One that no server has seen is younger than all others.
+pub(super) type RouteAge<'a> = (bool, Option<Timestamp>, &'a RouteKey);
+
+impl<'a> Claim<'a> {
+    /// How old it is.
+    pub fn age(&self) -> Age<'a> {
         (Self::age_of(self.route), self.order)
     }
 
-    /// The order of age among routes. A route that no server has seen is younger than all others.
-    pub fn age_of(route: &Route) -> impl Ord {
+    /// How old a route is.
+    pub fn age_of(route: &Route) -> RouteAge<'_> {
         (route.created.is_none(), route.created, &route.key)
     }
 }

@@ -62,7 +62,7 @@ impl<'a> Demand<'a> {
                 }
             }
         }
-        covered.sort_by(|a, b| a.claim.age().cmp(&b.claim.age()));
+        covered.sort_by_key(|covered| covered.claim.age());
         let mut groups: Vec<_> = groups.into_iter().map(|(slot, claims)| Group::new(slot, claims, &places)).collect();
         groups.sort_by_key(|group| (group.live.is_none(), group.live));
         Self { groups, covered }
@@ -71,7 +71,7 @@ impl<'a> Demand<'a> {
 
 impl<'a> Group<'a> {
     fn new(slot: Slot, mut claims: Vec<Claim<'a>>, places: &BTreeMap<Slot, usize>) -> Self {
-        claims.sort_by(|a, b| a.age().cmp(&b.age()));
+        claims.sort_by_key(Claim::age);
         Self { live: places.get(&slot).copied(), slot, claims }
     }
 }

@@ -78,7 +78,10 @@ impl Fixed {
     /// Adds the template's own listeners and returns the names of the static ones that had to be left out.
     fn push_template<'i>(&mut self, input: &Input<'i>) -> Vec<&'i str> {
         let mut left_out = Vec::new();
-        for listener in &input.spec.listeners {
+        let exists =
+            |listener: &&Listener| input.live.iter().any(|live| live.ours && live.listener.name == listener.name);
+        let (existing, new): (Vec<_>, Vec<_>) = input.spec.listeners.iter().partition(exists);
+        for listener in existing.into_iter().chain(new) {
             if !self.push_ours(input, listener.clone(), Origin::Static) {
                 left_out.push(listener.name.as_str());
             }
@@ -110,7 +113,7 @@ impl Fixed {
             format!(
                 "{what} `{name}` is left out: listener `{other}` of the Gateway has its name, or its port, protocol and hostname"
             )
-        } else if self.listeners.len() >= MAX_LISTENERS {
+        } else if self.listeners.len() + self.held(input, name) >= MAX_LISTENERS {
             format!("{what} `{name}` is left out: a Gateway has at most {MAX_LISTENERS} listeners")
         } else {
             self.push(input, listener, Some(origin));
@@ -118,6 +121,12 @@ impl Fixed {
         };
         self.problems.push(problem);
         false
+    }
+
+    /// How many further listeners no other than this one can displace, because another manager holds them.
+    fn held(&self, input: &Input<'_>, name: &str) -> usize {
+        let held = input.live.iter().filter(|live| live.ours && live.held_by.is_some());
+        held.filter(|live| live.listener.name != name && self.named(&live.listener.name).is_none()).count()
     }
 
     fn push(&mut self, input: &Input<'_>, listener: Listener, origin: Option<Origin>) {

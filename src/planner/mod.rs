@@ -11,6 +11,7 @@ mod listener;
 mod live;
 pub mod name;
 mod owners;
+mod pass;
 mod refusal;
 mod resolve;
 pub mod verdict;
