@@ -10,3 +10,5 @@ mod crd;
 mod diff;
 // The planner's rules, each as a pair of files: manifests in, plan out.
 mod golden;
+// The laws of the planner, over random histories.
+mod properties;
