@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
+use crate::explain::explain;
 
 /// Name of the Lease, in the namespace of the process.
 const NAME: &str = "gateway-route-sync";
@@ -251,8 +252,8 @@ fn holder(lease: &Lease) -> Option<&String> {
 
 #[derive(Debug, thiserror::Error)]
 enum Error {
-    #[error(transparent)]
-    Request(kube::Error),
+    #[error("{}", explain(.0))]
+    Request(#[source] kube::Error),
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
     #[error("somebody else writes it at the same time")]

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::explain::explain;
 use crate::leader::{self, Election, Lost};
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
@@ -71,7 +72,7 @@ pub enum Error {
     #[error(transparent)]
     Kubeconfig(#[from] kubeconfig::Error),
     /// The cluster's address or credentials are of no use.
-    #[error("cannot make a client of the kubeconfig: {0}")]
+    #[error("cannot make a client of the kubeconfig: {}", explain(.0))]
     Client(#[source] Box<kube::Error>),
     /// The system does not let the process hear signals.
     #[error("cannot wait for signals: {0}")]

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
+use crate::explain::{explain, refusal};
 use crate::metrics::Metrics;
 
 /// Between retries, at first and at last.
@@ -129,7 +130,7 @@ where
         self.metrics.watch_failed(self.kind);
         let health = Health::Failing(code);
         if std::mem::replace(&mut self.health, health) != health {
-            warn!(kind = self.kind, error = %failure, "cannot watch, trying again");
+            warn!(kind = self.kind, error = %failure, "trying again");
         }
         // At the start of a watch the watcher takes a 410 for any other error and repeats the resourceVersion that was
         // refused; a page that hangs it would await for ever.
@@ -160,18 +161,15 @@ impl Failure {
     }
 }
 
-/// An error with its causes, each said once.
+/// The watcher's own words would repeat those of the client, which show types.
 fn told(error: &watcher::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
+    use watcher::Error;
+    match error {
+        Error::InitialListFailed(error) => format!("cannot list: {}", explain(error)),
+        Error::WatchStartFailed(error) | Error::WatchFailed(error) => format!("cannot watch: {}", explain(error)),
+        Error::WatchError(status) => format!("cannot watch: {}", refusal(&status.message, status.code)),
+        Error::NoResourceVersion => "the answer has no resourceVersion".to_owned(),
     }
-    text
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::RouteKind;
 use crate::api::{GATEWAY_GROUP, GROUP};
+use crate::explain::explain;
 
 /// Versions of the Gateway API that are understood, the one to be preferred first.
 const VERSIONS: [&str; 4] = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
@@ -48,7 +49,7 @@ impl Served {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server did not answer, or not what was asked for.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", explain(source))]
     Request {
         /// What was asked for.
         path: String,

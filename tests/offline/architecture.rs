@@ -4,18 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the package each one may use, besides itself. Whoever is not named here may use all.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("api", &[]),
     ("backoff", &[]),
+    ("explain", &[]),
     ("metrics", &[]),
-    ("watching", &["backoff", "metrics"]),
-    ("routes", &["api", "backoff", "metrics", "watching"]),
+    ("watching", &["backoff", "explain", "metrics"]),
+    ("routes", &["api", "backoff", "explain", "metrics", "watching"]),
     ("planner", &["api", "routes"]),
     ("manifests", &["api", "planner", "routes"]),
     ("readiness", &["routes"]),
     ("server", &["metrics", "readiness"]),
-    ("leader", &["backoff"]),
-    ("controller", &["api", "backoff", "metrics", "planner", "readiness", "routes", "watching"]),
+    ("leader", &["backoff", "explain"]),
+    ("controller", &["api", "backoff", "explain", "metrics", "planner", "readiness", "routes", "watching"]),
 ];
 
 /// What has no place in the planner: the same input gives the same plan, whenever and wherever.
