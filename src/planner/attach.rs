@@ -70,31 +70,15 @@ fn shared_ports(routes: &[&Route], served: &[Served]) -> Vec<Warning> {
 /// A parentRef with neither port nor sectionName attaches to every listener that admits it. Those on ports that it
 /// did not ask for are a surprise to its author, and to the author for whom they were made.
 fn ambiguous(input: &Input<'_>, routes: &[&Route], listeners: &[&Listener], served: &[Served]) -> Vec<Warning> {
-    let mut asked: BTreeMap<&RouteKey, BTreeSet<u16>> = BTreeMap::new();
-    let mut claimants: BTreeMap<&str, BTreeSet<&RouteKey>> = BTreeMap::new();
-    for served in served {
-        asked.entry(&served.route).or_default().insert(served.slot.port);
-        claimants.entry(&served.listener).or_default().insert(&served.route);
-    }
-    let mut intruders: BTreeMap<&RouteKey, BTreeSet<&RouteKey>> = BTreeMap::new();
+    let mut intruders: BTreeMap<&str, BTreeSet<&RouteKey>> = BTreeMap::new();
     let mut warnings = Vec::new();
     for route in routes {
-        let open = |parent: &&ParentRef| parent.section_name.is_none() && parent.port.is_none();
-        let Some(ports) = asked.get(&route.key) else { continue };
-        let surprising: Vec<_> = listeners
-            .iter()
-            .filter(|listener| !ports.contains(&listener.port))
-            .filter(|listener| {
-                route.parent_refs.iter().filter(open).any(|parent| attaches(route, parent, listener, input))
-            })
-            .collect();
+        let surprising = surprising(route, input, listeners, served);
         if surprising.is_empty() {
             continue;
         }
         for listener in &surprising {
-            for claimant in claimants.get(listener.name.as_str()).into_iter().flatten() {
-                intruders.entry(claimant).or_default().insert(&route.key);
-            }
+            intruders.entry(&listener.name).or_default().insert(&route.key);
         }
         let names = surprising.iter().map(|listener| format!("{} (port {})", listener.name, listener.port));
         let message = format!(
@@ -104,7 +88,13 @@ fn ambiguous(input: &Input<'_>, routes: &[&Route], listeners: &[&Listener], serv
         );
         warnings.push(Warning { route: Some(route.key.clone()), reason: WarningReason::AmbiguousAttachment, message });
     }
-    warnings.extend(intruders.into_iter().map(|(key, intruders)| Warning {
+    let mut intruded: BTreeMap<&RouteKey, BTreeSet<&RouteKey>> = BTreeMap::new();
+    for served in served {
+        if let Some(intruders) = intruders.get(served.listener.as_str()) {
+            intruded.entry(&served.route).or_default().extend(intruders);
+        }
+    }
+    warnings.extend(intruded.into_iter().map(|(key, intruders)| Warning {
         route: Some(key.clone()),
         reason: WarningReason::AmbiguousAttachment,
         message: format!(
@@ -114,6 +104,28 @@ fn ambiguous(input: &Input<'_>, routes: &[&Route], listeners: &[&Listener], serv
         ),
     }));
     warnings
+}
+
+/// The listeners that a served route attaches to on ports that none of its claims is for.
+fn surprising<'l>(
+    route: &Route,
+    input: &Input<'_>,
+    listeners: &[&'l Listener],
+    served: &[Served],
+) -> Vec<&'l Listener> {
+    let open: Vec<_> =
+        route.parent_refs.iter().filter(|parent| parent.section_name.is_none() && parent.port.is_none()).collect();
+    if open.is_empty() {
+        return Vec::new();
+    }
+    // What is served is sorted by route.
+    let first = served.partition_point(|served| served.route < route.key);
+    let of_route = || served[first..].iter().take_while(|served| served.route == route.key);
+    let asked = |port: u16| of_route().any(|served| served.slot.port == port);
+    let mut surprising = listeners.to_vec();
+    surprising
+        .retain(|listener| !asked(listener.port) && open.iter().any(|parent| attaches(route, parent, listener, input)));
+    if of_route().next().is_none() { Vec::new() } else { surprising }
 }
 
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {

@@ -113,7 +113,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
         let settled = resolve::resolve(input, &fixed, &demand, &mut verdicts);
         let held = held_and_unasked(input, &fixed, &settled);
         if held.is_empty() {
-            return assemble(input, fixed, &settled, verdicts);
+            return assemble(input, &fixed, &settled, verdicts);
         }
         kept.extend(held);
     }
@@ -131,18 +131,18 @@ fn held_and_unasked(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>]) -
     (0..input.live.len()).filter(held).filter(|place| !planned(*place)).collect()
 }
 
-fn assemble(input: &Input<'_>, fixed: Fixed, settled: &[Settled<'_>], verdicts: Verdicts<'_>) -> Plan {
-    let listeners = listener::in_order(input, &fixed, settled);
+fn assemble(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>], verdicts: Verdicts<'_>) -> Plan {
+    let listeners = listener::in_order(input, fixed, settled);
     let foreign = fixed.listeners.iter().filter(|fixed| fixed.origin.is_none());
     let all: Vec<&Listener> =
         foreign.map(|fixed| &fixed.listener).chain(listeners.iter().map(|planned| &planned.listener)).collect();
     let (served, rejections) = verdicts.finish();
     let mut routes: Vec<&Route> = input.routes.iter().map(AsRef::as_ref).collect();
     routes.sort_by_cached_key(|route| Claim::age_of(route));
-    let mut warnings = held_warnings(input, &fixed);
+    let mut warnings = held_warnings(input, fixed);
     warnings.extend(attach::warnings(input, &routes, &all, &served));
     let total = all.len();
-    Plan { listeners, total, served, rejections, warnings, problems: fixed.problems }
+    Plan { listeners, total, served, rejections, warnings, problems: fixed.problems.clone() }
 }
 
 fn held_warnings(input: &Input<'_>, fixed: &Fixed) -> Vec<Warning> {

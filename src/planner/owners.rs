@@ -33,49 +33,64 @@ fn grants_hostname(granted: &str, hostname: &Hostname) -> bool {
 /// Which namespace has which hostname, on whatever port.
 #[derive(Debug)]
 pub(super) struct Owners {
-    /// None: hostnames are shared.
-    by_hostname: Option<BTreeMap<Hostname, String>>,
+    /// Whether a hostname belongs to one namespace; otherwise nobody ever owns any.
+    exclusive: bool,
+    /// Hostnames that are no wildcards, with their namespaces.
+    exact: BTreeMap<String, String>,
+    /// Wildcards by their suffixes (`.example.com`), with their namespaces.
+    wildcards: BTreeMap<String, String>,
 }
 
 impl Owners {
     pub fn new(input: &Input<'_>) -> Self {
-        let ownership = input
-            .spec
-            .listener_template
-            .as_ref()
-            .map_or_else(HostnameOwnership::default, |template| template.hostname_ownership);
-        Self { by_hostname: (ownership == HostnameOwnership::Namespace).then(BTreeMap::new) }
+        let template = input.spec.listener_template.as_ref();
+        let ownership = template.map(|template| template.hostname_ownership).unwrap_or_default();
+        let exclusive = ownership == HostnameOwnership::Namespace;
+        Self { exclusive, exact: BTreeMap::new(), wildcards: BTreeMap::new() }
     }
 
     /// Whether a listener belongs to one namespace.
     pub fn exclusive(&self) -> bool {
-        self.by_hostname.is_some()
+        self.exclusive
     }
 
     /// The hostname and namespace that keep this namespace from having this hostname: the same hostname, a wildcard
     /// over it, or one under it.
-    pub fn other(&self, hostname: &Hostname, namespace: &str) -> Option<(&Hostname, &str)> {
-        let owned = self.by_hostname.as_ref()?;
-        let foreign = |(host, owner): (&'_ Hostname, &'_ String)| owner != namespace && host.overlaps(hostname);
-        if hostname.wildcard_suffix().is_some() {
-            return owned.iter().find(|entry| foreign(*entry)).map(|(host, owner)| (host, owner.as_str()));
-        }
-        let over = hostname.as_str().match_indices('.').map(|(dot, _)| format!("*{}", &hostname.as_str()[dot..]));
-        std::iter::once(hostname.as_str().to_owned())
-            .chain(over)
-            .filter_map(|name| owned.get_key_value(&Hostname::of_listener(&name)))
-            .find(|entry| foreign(*entry))
-            .map(|(host, owner)| (host, owner.as_str()))
+    pub fn other(&self, hostname: &Hostname, namespace: &str) -> Option<(String, &str)> {
+        let name = hostname.as_str();
+        let rival = |owner: &&String| *owner != namespace;
+        let exact = || self.exact.get(name).filter(rival).map(|owner| (name.to_owned(), owner.as_str()));
+        let over = || {
+            let mut suffixes = name.match_indices('.').map(|(dot, _)| &name[dot..]);
+            suffixes.find_map(|suffix| {
+                self.wildcards.get(suffix).filter(rival).map(|owner| (wildcard(suffix), owner.as_str()))
+            })
+        };
+        let under = |suffix: &str| {
+            let mut exact = self.exact.iter().filter(|(host, owner)| host.ends_with(suffix) && rival(owner));
+            let mut inner = self.wildcards.iter().filter(|(inner, owner)| inner.ends_with(suffix) && rival(owner));
+            let exact = exact.next().map(|(host, owner)| (host.clone(), owner.as_str()));
+            exact.or_else(|| inner.next().map(|(inner, owner)| (wildcard(inner), owner.as_str())))
+        };
+        exact().or_else(over).or_else(|| hostname.wildcard_suffix().and_then(under))
     }
 
     /// Gives a hostname to a namespace, unless another one has it.
     pub fn take(&mut self, hostname: Option<&Hostname>, namespace: &str) {
-        let Some(hostname) = hostname else { return };
+        let Some(hostname) = hostname.filter(|_| self.exclusive) else { return };
         if self.other(hostname, namespace).is_some() {
             return;
         }
-        if let Some(owned) = &mut self.by_hostname {
-            owned.entry(hostname.clone()).or_insert_with(|| namespace.to_owned());
+        let (owned, key) = match hostname.wildcard_suffix() {
+            Some(suffix) => (&mut self.wildcards, suffix),
+            None => (&mut self.exact, hostname.as_str()),
+        };
+        if !owned.contains_key(key) {
+            owned.insert(key.to_owned(), namespace.to_owned());
         }
     }
+}
+
+fn wildcard(suffix: &str) -> String {
+    format!("*{suffix}")
 }

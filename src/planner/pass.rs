@@ -228,8 +228,11 @@ impl<'p, 'a> Pass<'p, 'a> {
 
     fn accept(&mut self, group: &Group<'a>, name: String, mut claims: Vec<Claim<'a>>) {
         claims.sort_by_key(Claim::age);
+        if let Some(claim) = claims.first() {
+            // Where hostnames have owners, all these claims are of one namespace.
+            self.owners.take(group.slot.hostname.as_ref(), &claim.route.key.namespace);
+        }
         for claim in &claims {
-            self.owners.take(claim.slot.hostname.as_ref(), &claim.route.key.namespace);
             self.verdicts.serve(claim.route, claim.order, claim.slot.clone(), &name);
         }
         if let Some(namespace) = only_namespace(&claims) {
