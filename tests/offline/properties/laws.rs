@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use homelab_helper::api::Listener;
 use homelab_helper::planner::attach::attaches;
 use homelab_helper::planner::claim::Slot;
-use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Served};
+use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Reason, Rejection, Served};
 use homelab_helper::routes::{Route, RouteKey};
 use proptest::prelude::*;
 
@@ -160,8 +160,13 @@ fn find<'a>(mut listeners: impl Iterator<Item = &'a Listener>, name: &str) -> Op
 /// A rejected claim excludes nobody and adds no namespace.
 pub fn a_rejected_route_changes_nothing(world: &World, plan: &Plan) -> Verdict {
     let served: BTreeSet<_> = plan.served.iter().map(|served| &served.route).collect();
-    let rejected = plan.rejections.iter().map(|rejection| &rejection.route).find(|route| !served.contains(route));
-    let Some(rejected) = rejected else { return Ok(()) };
+    // A route whose listener is displaced by a new static one is what the choice of the newest was made among.
+    let displaced = |rejection: &&Rejection| rejection.reason == Reason::ListenerLimitReached;
+    let displaced: BTreeSet<_> = plan.rejections.iter().filter(displaced).map(|rejection| &rejection.route).collect();
+    let mut routes = plan.rejections.iter().map(|rejection| &rejection.route);
+    let Some(rejected) = routes.find(|route| !served.contains(route) && !displaced.contains(route)) else {
+        return Ok(());
+    };
     let others: Vec<_> = world.routes.values().filter(|route| route.key != *rejected).cloned().collect();
     let without = world.plan_of(&others);
     same(&format!("listeners without {rejected}"), &plan.listeners, &without.listeners)?;
