@@ -13,16 +13,20 @@ use serde_json::Value;
 use crate::diff;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/offline/golden");
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
+/// Manifests, and the file that says what they lead to.
+struct Case {
+    manifests: Vec<PathBuf>,
+    expectation: PathBuf,
+}
 
 #[test]
 fn golden() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut failures = String::new();
-    for case in cases() {
-        let name = case.strip_prefix(FOLDER).unwrap_or(&case).display();
-        let input = fs::read_to_string(&case).unwrap();
-        let planned = outcome(&input);
-        let expectation = case.with_extension("out.yaml");
+    for Case { manifests, expectation } in cases().into_iter().chain(examples()) {
+        let planned = outcome(&manifests);
         let expected = fs::read_to_string(&expectation).unwrap_or_default();
         if planned == expected {
             continue;
@@ -31,8 +35,8 @@ fn golden() {
             fs::write(&expectation, &planned).unwrap();
             continue;
         }
-        let rule = input.lines().next().unwrap_or_default();
-        let _ = write!(failures, "\n{name}\n{rule}\n{}", diff::lines(&expected, &planned));
+        let name = expectation.strip_prefix(FOLDER).unwrap_or(&expectation).display();
+        let _ = write!(failures, "\n{name}\n{}\n{}", rule(&manifests[0]), diff::lines(&expected, &planned));
     }
     assert!(failures.is_empty(), "- expected, + planned (UPDATE=1 takes over what is planned)\n{failures}");
 }
@@ -40,23 +44,42 @@ fn golden() {
 #[test]
 fn each_case_states_its_rule() {
     for case in cases() {
-        let input = fs::read_to_string(&case).unwrap();
-        let rule = input.lines().next().and_then(|line| line.strip_prefix("# ")).unwrap_or_default();
-        assert!(rule.ends_with('.'), "{}: the first line is no comment with a sentence", case.display());
+        let manifest = &case.manifests[0];
+        let is_sentence = rule(manifest).strip_prefix("# ").is_some_and(|rule| rule.ends_with('.'));
+        assert!(is_sentence, "{}: the first line is no comment with a sentence", manifest.display());
     }
 }
 
 #[test]
 fn no_expectation_is_without_its_case() {
-    let cases: BTreeSet<_> = cases().into_iter().map(|case| case.with_extension("out.yaml")).collect();
+    let expected: BTreeSet<_> = cases().into_iter().chain(examples()).map(|case| case.expectation).collect();
     for file in files(Path::new(FOLDER)).iter().filter(|file| is_expectation(file)) {
-        assert!(cases.contains(file), "{} has no case", file.display());
+        assert!(expected.contains(file), "{} has no case", file.display());
     }
 }
 
+/// The first line.
+fn rule(manifest: &Path) -> String {
+    let text = fs::read_to_string(manifest).unwrap();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 /// The cases, in the order of their names.
-fn cases() -> Vec<PathBuf> {
-    files(Path::new(FOLDER)).into_iter().filter(|file| !is_expectation(file)).collect()
+fn cases() -> Vec<Case> {
+    let manifests = files(Path::new(FOLDER)).into_iter().filter(|file| !is_expectation(file));
+    manifests.map(|file| Case { expectation: file.with_extension("out.yaml"), manifests: vec![file] }).collect()
+}
+
+/// What people are shown is planned too: each file of `examples/`, and each folder as a whole.
+fn examples() -> Vec<Case> {
+    let mut examples: Vec<_> = fs::read_dir(EXAMPLES).unwrap().map(|entry| entry.unwrap().path()).collect();
+    examples.sort();
+    let case = |example: PathBuf| {
+        let name = example.file_stem().unwrap_or_default().to_string_lossy();
+        let expectation = Path::new(FOLDER).join("examples").join(format!("{name}.out.yaml"));
+        Case { expectation, manifests: if example.is_dir() { files(&example) } else { vec![example] } }
+    };
+    examples.into_iter().map(case).collect()
 }
 
 fn is_expectation(file: &Path) -> bool {
@@ -70,9 +93,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What the manifests lead to, as YAML with the nested parts on one line, so that a listener is seen at a glance.
-fn outcome(input: &str) -> String {
+fn outcome(files: &[PathBuf]) -> String {
     let mut manifests = Manifests::default();
-    manifests.read("input", input);
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        manifests.read(&name, &fs::read_to_string(file).unwrap());
+    }
     let mut text = String::new();
     for gateway in manifests.wrapped_gateways.keys() {
         let plan = manifests.plan(gateway).unwrap();
@@ -162,7 +188,7 @@ fn quoted(text: &str) -> String {
 fn every_reason_has_a_case() {
     let seen: BTreeSet<String> = cases()
         .iter()
-        .filter_map(|case| fs::read_to_string(case.with_extension("out.yaml")).ok())
+        .filter_map(|case| fs::read_to_string(&case.expectation).ok())
         .flat_map(|text| {
             text.lines()
                 .filter_map(|line| {
