@@ -46,15 +46,12 @@ pub async fn apply(
     let listeners = plan.listeners.iter().map(|planned| serde_json::json!(planned.listener)).collect();
     let wish = Wish::new(wrapped, listeners);
     let version = existing.and_then(|existing| existing.metadata.resource_version.as_deref());
-    if let Some(existing) = existing {
-        if wish.is_fulfilled(existing) {
-            return Ok(Applied::Unchanged(existing.object.clone()));
-        }
-        match ledger.permit(key, &wish, version) {
-            Permit::Write => {}
-            Permit::Futile => return Ok(Applied::Unchanged(existing.object.clone())),
-            Permit::Wait => return Err(Error::Contended(FOUGHT_OVER)),
-        }
+    let permit = ledger.permit(key, &wish, version);
+    if let Some(existing) = existing.filter(|existing| permit == Permit::Futile || wish.is_fulfilled(existing)) {
+        return Ok(Applied::Unchanged(existing.object.clone()));
+    }
+    if permit == Permit::Wait {
+        return Err(Error::Contended(FOUGHT_OVER));
     }
     let Some(written) = write(client, key, existing, &wish).await? else { return Ok(Applied::Outdated) };
     let new_version = written["metadata"]["resourceVersion"].as_str();

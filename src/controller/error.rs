@@ -34,6 +34,9 @@ pub enum Error {
     /// The Gateway could not be written.
     #[error("the Gateway cannot be written")]
     Apply(#[source] kube::Error),
+    /// Labels of namespaces are needed, and not known.
+    #[error("a selector needs the labels of namespaces, and they cannot be listed")]
+    Namespaces,
     /// Someone else keeps writing the Gateway.
     #[error("{0}")]
     Contended(&'static str),
@@ -104,6 +107,7 @@ impl Error {
             Self::Invalid(_)
             | Self::Unsupported(_)
             | Self::Refused(_)
+            | Self::Namespaces
             | Self::Apply(_)
             | Self::Contended(_)
             | Self::Event(_)
@@ -136,9 +140,12 @@ impl Error {
             Self::Unreadable(source) => source.to_string(),
             Self::Apply(source) => explain_apply(source),
             Self::Fetch(source) | Self::Status(source) | Self::Event(source) => format!("{self}: {}", told(source)),
-            Self::Invalid(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Contended(_) | Self::Timeout { .. } => {
-                self.to_string()
-            }
+            Self::Invalid(_)
+            | Self::Unsupported(_)
+            | Self::Refused(_)
+            | Self::Namespaces
+            | Self::Contended(_)
+            | Self::Timeout { .. } => self.to_string(),
         }
     }
 }

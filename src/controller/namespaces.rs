@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
 use futures::{StreamExt as _, pin_mut};
@@ -13,10 +14,14 @@ use kube::runtime::watcher::{self, Event};
 use tokio::sync::watch;
 
 use super::context::Context;
+use super::error::Error;
 use crate::api::{NAMESPACE_NAME_LABEL, RouteNamespaces, WrappedGatewaySpec};
 use crate::planner::LiveListener;
 use crate::routes::GatewayRef;
 use crate::watching;
+
+/// A list of namespaces that takes longer than this is not waited for: the Gateway is told of it when it comes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Labels of namespaces, by name.
 pub type Labels = BTreeMap<String, BTreeMap<String, String>>;
@@ -36,17 +41,25 @@ impl Default for Namespaces {
 }
 
 impl Namespaces {
-    /// The labels, if a plan from these needs them: waits for the first list then. From now on the Gateway is told of each
-    /// change, until it does not need them any more.
-    pub async fn labels(&self, gateway: &GatewayRef, spec: &WrappedGatewaySpec, live: &[LiveListener]) -> Arc<Labels> {
+    /// The labels, if a plan from these needs them: waits for the first list then, though not for long. From now on the
+    /// Gateway is told of each change, until it does not need them any more.
+    ///
+    /// # Errors
+    /// Where the labels are needed, and not known.
+    pub async fn labels(
+        &self,
+        gateway: &GatewayRef,
+        spec: &WrappedGatewaySpec,
+        live: &[LiveListener],
+    ) -> Result<Arc<Labels>, Error> {
         if !needs_labels(spec, live) {
             self.forget(gateway);
-            return Arc::default();
+            return Ok(Arc::default());
         }
         self.users.send_if_modified(|users| users.insert(gateway.clone()));
         let mut labels = self.labels.subscribe();
-        // The sender is beside us, so that waiting ends with a list or not at all.
-        labels.wait_for(Option::is_some).await.ok().and_then(|labels| labels.clone()).unwrap_or_default()
+        let listed = tokio::time::timeout(PATIENCE, labels.wait_for(Option::is_some)).await;
+        listed.ok().and_then(Result::ok).and_then(|labels| labels.clone()).ok_or(Error::Namespaces)
     }
 
     /// The Gateway needs no labels any more.

@@ -23,6 +23,9 @@ pub const RESYNC: Duration = Duration::from_mins(10);
 /// How many rejections a status lists.
 const LISTED_REJECTIONS: usize = 32;
 
+/// The types of the conditions that are written here.
+const OWN_CONDITIONS: [&str; 3] = ["Ready", "RoutesAccepted", "Programmed"];
+
 /// What a reconciliation that reached its end found and did.
 #[derive(Debug)]
 pub struct Outcome {
@@ -125,7 +128,8 @@ fn succeeded(moment: &Moment, outcome: &Outcome) -> WrappedGatewayStatus {
 
 fn failed(before: &WrappedGatewayStatus, moment: &Moment, error: &Error) -> WrappedGatewayStatus {
     let mut status = before.clone();
-    status.conditions.retain(|condition| ["RoutesAccepted", "Programmed"].contains(&condition.type_.as_str()));
+    let stays = |type_: &str| type_ != "Ready" && OWN_CONDITIONS.contains(&type_);
+    status.conditions.retain(|condition| stays(&condition.type_));
     status.conditions.insert(0, moment.failed(error));
     if !status.conditions.iter().any(|condition| condition.type_ == "Programmed") {
         status.conditions.push(moment.not_yet_programmed());
@@ -172,14 +176,22 @@ pub fn verdicts(plan: &Plan) -> BTreeMap<RouteKey, Vec<Verdict>> {
 /// Whether `after` says anything that `before` does not, or is a sign of life that is due.
 #[must_use]
 pub fn is_due(before: &WrappedGatewayStatus, after: &WrappedGatewayStatus) -> bool {
-    let says_something = WrappedGatewayStatus { last_reconciled_time: None, ..before.clone() }
-        != WrappedGatewayStatus { last_reconciled_time: None, ..after.clone() };
+    let says_something = said(before) != said(after);
     let seconds = |time: &Option<Time>| time.as_ref().map(|time| time.0.as_second());
     let is_old = match (seconds(&before.last_reconciled_time), seconds(&after.last_reconciled_time)) {
         (Some(before), Some(after)) => after.saturating_sub(before).unsigned_abs() >= RESYNC.as_secs(),
         _ => true,
     };
     says_something || is_old
+}
+
+/// What of a status is our word, and says something. Someone else may have added conditions, and the API server keeps them
+/// in an order of its own.
+fn said(status: &WrappedGatewayStatus) -> WrappedGatewayStatus {
+    let mut said = WrappedGatewayStatus { last_reconciled_time: None, ..status.clone() };
+    said.conditions.retain(|condition| OWN_CONDITIONS.contains(&condition.type_.as_str()));
+    said.conditions.sort_by(|one, other| one.type_.cmp(&other.type_));
+    said
 }
 
 /// Names of a Gateway's listeners, in their order.

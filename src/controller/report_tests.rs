@@ -1,3 +1,5 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::*;
 use crate::planner::{Reason, Rejection, Warning, WarningReason};
 use crate::routes::RouteKind;
@@ -94,6 +96,18 @@ fn a_status_is_written_when_it_says_something_or_a_sign_of_life_is_due() {
     assert!(!is_due(&before, &say(599, Plan::default(), &before)));
     assert!(is_due(&before, &say(600, Plan::default(), &before)));
     assert!(is_due(&before, &say(1, Plan { rejections: vec![rejection("a")], ..Plan::default() }, &before)));
+}
+
+#[test]
+fn conditions_of_others_and_their_order_are_no_reason_to_write() {
+    let after = after(Plan::default());
+    let mut stored = after.clone();
+    stored.conditions.reverse();
+    let foreign = Condition { type_: "Tested".to_owned(), ..stored.conditions[0].clone() };
+    stored.conditions.insert(0, foreign);
+    assert!(!is_due(&stored, &after));
+    let failed = status(&stored, &at(1), Err(&Error::Contended("Fought over.")));
+    assert!(failed.conditions.iter().all(|condition| condition.type_ != "Tested"), "{:#?}", failed.conditions);
 }
 
 #[test]

@@ -108,7 +108,7 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
     for _ in 0..ATTEMPTS {
         let existing = within(Stage::Fetch, READING, observe(&shared.context.client, key, wrapped)).await?;
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
-        let namespaces = shared.namespaces.labels(key, &wrapped.spec, live).await;
+        let namespaces = shared.namespaces.labels(key, &wrapped.spec, live).await?;
         let routes = shared.context.routes.attached_to(key);
         let input = Input { gateway: key, spec: &wrapped.spec, live, routes: &routes, namespaces: &namespaces };
         let plan = plan(&input);
@@ -162,7 +162,7 @@ fn supported(stored: &Stored) -> Result<&WrappedGateway, Error> {
     let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
     if wrapped.spec.https_redirect {
         return Err(Error::Unsupported(
-            "spec.httpsRedirect is not supported yet, so the Gateway is left as it is. Take the field away.",
+            "The field spec.httpsRedirect is not supported yet, so the Gateway is left as it is. Take the field away.",
         ));
     }
     Ok(wrapped)
@@ -177,3 +177,7 @@ async fn within<T>(stage: Stage, limit: Duration, work: impl Future<Output = Res
 pub fn key(stored: &Stored) -> GatewayRef {
     GatewayRef { namespace: stored.namespace().unwrap_or_default(), name: stored.name_any() }
 }
+
+#[cfg(test)]
+#[path = "wrapped_gateway_tests.rs"]
+mod tests;

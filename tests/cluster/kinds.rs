@@ -52,8 +52,7 @@ async fn served_at(version: Version, channel: Channel, tls: &str, tcp_and_udp: &
             found == wanted
         })
         .await;
-    let status = place.is_ready().await;
-    assert_eq!((status.routes, status.rejected), (6, 0));
+    place.status_with("all six are seen", |status| (status.routes, status.rejected) == (6, 0)).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,191 @@
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use futures::channel::mpsc::unbounded;
+use kube::Client;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::*;
+use crate::api::GROUP;
+use crate::metrics::Metrics;
+use crate::readiness::Readiness;
+use crate::routes::{Listing, State};
+
+/// What a server does when it is asked.
+enum Answer {
+    Say(u16, Value),
+    Never,
+}
+
+/// An API server that answers as a scenario says, and what it was asked for: the verb, the path, and the body.
+struct Server {
+    asked: Arc<Mutex<Vec<(String, Value)>>>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// `answer` says what is done for a verb and path.
+    fn that(answer: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let handler = move |request: Request| {
+            let (answer, log) = (answer.clone(), Arc::clone(&log));
+            async move {
+                let what = format!("{} {}", request.method(), request.uri().path());
+                let body = to_bytes(request.into_body(), usize::MAX).await.unwrap_or_default();
+                log.lock().unwrap().push((what.clone(), serde_json::from_slice(&body).unwrap_or_default()));
+                let Answer::Say(code, body) = answer(&what) else { return std::future::pending().await };
+                (axum::http::StatusCode::from_u16(code).unwrap(), body.to_string()).into_response()
+            }
+        };
+        let client = Client::new(axum::Router::new().fallback(handler), "default");
+        let (route_events, _) = unbounded();
+        let context = Arc::new(Context {
+            client: client.clone(),
+            routes: Arc::new(State::default()),
+            route_events,
+            served: watch::Sender::new(None).subscribe(),
+            leading: watch::Sender::new(true).subscribe(),
+            listing: watch::Sender::new(Listing::Complete).subscribe(),
+            readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
+            metrics: Arc::new(Metrics::new()),
+        });
+        Self { asked, shared: Arc::new(Shared::new(context, Arc::new(Announcer::new(client)))) }
+    }
+
+    async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {
+        reconcile(Arc::new(serde_json::from_value(stored.clone()).unwrap()), Arc::clone(&self.shared)).await
+    }
+
+    fn asked(&self, what: &str) -> Vec<Value> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|(asked, _)| asked == what).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// Reason and message of `Ready` in the last status that was written.
+    fn ready(&self) -> (String, String) {
+        let written = self.asked(STATUS).pop().expect("a status");
+        let ready = written["status"]["conditions"][0].clone();
+        assert_eq!(ready["type"], "Ready");
+        (ready["reason"].as_str().unwrap().to_owned(), ready["message"].as_str().unwrap().to_owned())
+    }
+}
+
+const GET: &str = "GET /apis/gateway.networking.k8s.io/v1/namespaces/infra/gateways/public";
+const APPLY: &str = "PATCH /apis/gateway.networking.k8s.io/v1/namespaces/infra/gateways/public";
+const STATUS: &str = concat!(
+    "PATCH /apis/gateway-route-sync.homelab-helper.benfiola.com/v1/namespaces/infra/",
+    "wrappedgateways/public/status"
+);
+
+fn wrapped() -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/v1"),
+        "kind": "WrappedGateway",
+        "metadata": { "namespace": "infra", "name": "public", "uid": "1", "resourceVersion": "5", "generation": 2 },
+        "spec": { "gatewayClassName": "x" },
+    })
+}
+
+fn refusal(code: u16, message: &str) -> Answer {
+    Answer::Say(
+        code,
+        json!({ "kind": "Status", "status": "Failure", "code": code, "message": message, "reason": "No" }),
+    )
+}
+
+fn absent() -> Answer {
+    let details = json!({ "name": "public", "group": "gateway.networking.k8s.io", "kind": "gateways" });
+    Some((
+        404,
+        json!({ "kind": "Status", "status": "Failure", "code": 404, "message": "not found", "details": details }),
+    ))
+}
+
+fn taken() -> Answer {
+    Answer::Say(
+        200,
+        json!({ "apiVersion": "v1", "kind": "Any", "metadata": { "name": "public", "resourceVersion": "7" } }),
+    )
+}
+
+#[tokio::test]
+async fn a_gateway_that_keeps_changing_is_observed_anew_a_few_times() {
+    let server = Server::that(|asked| match asked {
+        GET => absent(),
+        APPLY => refusal(409, "the object has been modified"),
+        _ => taken(),
+    });
+    let error = server.reconcile(&wrapped()).await.unwrap_err();
+    assert!(matches!(error, Error::Contended(_)) && !error.is_permanent());
+    assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (ATTEMPTS, ATTEMPTS));
+    assert_eq!(server.ready().0, "GatewaySyncFailed");
+}
+
+#[tokio::test]
+async fn a_failure_that_repeats_itself_is_said_once() {
+    let server = Server::that(|asked| if asked == GET { refusal(403, "forbidden") } else { taken() });
+    for _ in 0..3 {
+        server.reconcile(&wrapped()).await.unwrap_err();
+    }
+    assert_eq!((server.asked(GET).len(), server.asked(STATUS).len()), (3, 1));
+    assert_eq!(server.ready(), ("GatewayFetchFailed".to_owned(), "The Gateway cannot be read: forbidden".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_is_given_up() {
+    let server = Server::that(|asked| if asked == GET { Answer::Never } else { taken() });
+    server.reconcile(&wrapped()).await.unwrap_err();
+    assert_eq!(
+        server.ready(),
+        ("GatewayFetchFailed".to_owned(), "Reading the Gateway: no answer within 10 s".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_status_that_is_refused_is_replaced_by_one_that_says_so() {
+    let server = Server::that(|asked| match asked {
+        GET => absent(),
+        STATUS => refusal(422, "status.routes: too many"),
+        _ => taken(),
+    });
+    let error = server.reconcile(&wrapped()).await.unwrap_err();
+    assert_eq!((error.category(), error.is_permanent()), ("GatewayStatusFailed", true));
+    assert_eq!(server.asked(STATUS).len(), 2);
+    assert_eq!(
+        server.ready(),
+        ("GatewayStatusFailed".to_owned(), "The status cannot be written: status.routes: too many".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_wrapped_gateway_that_is_being_deleted_gets_no_applies() {
+    let server = Server::that(|_| taken());
+    let mut deleted = wrapped();
+    deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(server.reconcile(&deleted).await.unwrap(), Action::await_change());
+    assert!(server.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_wrapped_gateway_that_cannot_be_read_is_told_so() {
+    let server = Server::that(|_| taken());
+    let mut odd = wrapped();
+    odd["spec"]["listeners"] = json!([{ "name": "a", "port": "eighty", "protocol": "HTTP" }]);
+    assert!(server.reconcile(&odd).await.unwrap_err().is_permanent());
+    assert_eq!((server.asked(GET).len(), server.ready().0.as_str()), (0, "GatewaySyncFailed"));
+}
+
+#[tokio::test]
+async fn what_is_still_to_come_is_refused_and_the_gateway_is_left_as_it_is() {
+    let server = Server::that(|_| taken());
+    let mut redirecting = wrapped();
+    redirecting["spec"]["httpsRedirect"] = json!(true);
+    assert!(server.reconcile(&redirecting).await.unwrap_err().is_permanent());
+    assert!(server.asked(GET).is_empty() && server.asked(APPLY).is_empty());
+    assert!(server.ready().1.contains("spec.httpsRedirect"));
+}
