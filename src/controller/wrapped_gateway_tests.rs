@@ -100,10 +100,10 @@ fn refusal(code: u16, message: &str) -> Answer {
 
 fn absent() -> Answer {
     let details = json!({ "name": "public", "group": "gateway.networking.k8s.io", "kind": "gateways" });
-    Some((
+    Answer::Say(
         404,
         json!({ "kind": "Status", "status": "Failure", "code": 404, "message": "not found", "details": details }),
-    ))
+    )
 }
 
 fn taken() -> Answer {
