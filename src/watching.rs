@@ -144,6 +144,13 @@ where
 }
 
 impl Failure {
+    /// Whether the reason may be that the kind is not served any more, or not at this version.
+    #[must_use]
+    pub fn may_mean_absence(&self) -> bool {
+        // The client takes the text `404 page not found` in the place of a watch for an event that makes no sense.
+        self.code() == Some(404) || matches!(self, Self::Watcher(error) if is_no_event(error))
+    }
+
     /// The HTTP status with which the API server refused, if it did.
     #[must_use]
     pub fn code(&self) -> Option<u16> {
@@ -161,10 +168,15 @@ impl Failure {
     }
 }
 
+fn is_no_event(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchFailed(kube::Error::SerdeError(_)))
+}
+
 /// The watcher's own words would repeat those of the client, which show types.
 fn told(error: &watcher::Error) -> String {
     use watcher::Error;
     match error {
+        error if is_no_event(error) => "cannot watch: the answer is no watch; is the kind still served?".to_owned(),
         Error::InitialListFailed(error) => format!("cannot list: {}", explain(error)),
         Error::WatchStartFailed(error) | Error::WatchFailed(error) => format!("cannot watch: {}", explain(error)),
         Error::WatchError(status) => format!("cannot watch: {}", refusal(&status.message, status.code)),

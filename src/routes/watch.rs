@@ -26,7 +26,7 @@ use crate::watching::{self, Failure};
 
 /// How often the cluster is asked what it serves.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// How soon it is asked again where a kind seems to be absent.
+/// How soon it is asked again where a kind seems to be absent, or its watch fails as if it were.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Between failed attempts to ask it, at first and at last.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
@@ -58,10 +58,19 @@ pub async fn run(client: Client, outputs: Outputs) {
     let mut looks = Looks::default();
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut next_look = Box::pin(look(client.clone(), Duration::ZERO));
+    let mut looks_soon = true;
     loop {
         tokio::select! {
-            (kind, event) = poll_fn(|context| watches.poll_next(context)) => watches.take(kind, event),
+            (kind, event) = poll_fn(|context| watches.poll_next(context)) => {
+                let may_be_absent = event.as_ref().is_err_and(Failure::may_mean_absence);
+                watches.take(kind, event);
+                // Until it has looked, retries do not put it off.
+                if may_be_absent && !std::mem::replace(&mut looks_soon, true) {
+                    next_look = Box::pin(look(client.clone(), LOOK_AGAIN));
+                }
+            }
             served = &mut next_look => {
+                looks_soon = false;
                 let wait = match served {
                     Ok(served) => {
                         let absence = looks.look(&served);

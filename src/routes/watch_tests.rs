@@ -80,6 +80,9 @@ impl Cluster {
             },
             ([version, plural], _) => {
                 let kind = RouteKind::ALL.into_iter().find(|kind| kind.plural() == *plural).unwrap();
+                if !self.serves.lock().unwrap().get(version).is_some_and(|kinds| kinds.contains(&kind)) {
+                    return (404, Body::from("404 page not found"));
+                }
                 if uri.query().unwrap_or_default().contains("watch=true") {
                     let (sender, events) = mpsc::unbounded();
                     self.watches.lock().unwrap().push((kind, sender));
@@ -207,6 +210,18 @@ async fn a_kind_that_goes_takes_its_routes_with_it() {
     cluster.serve(&[("v1", &[RouteKind::Http])]);
     assert_eq!(told.next_gateway().await, "games");
     assert_eq!(told.state.count(RouteKind::Tcp), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_goes_is_left_as_soon_as_its_watch_fails() {
+    let cluster = Cluster::serving(&[("v1alpha2", KINDS)]);
+    let mut told = watching(&cluster);
+    told.until_complete().await;
+    let began = Instant::now();
+    cluster.serve(&[("v1", KINDS)]);
+    cluster.watches.lock().unwrap().clear();
+    told.until_version(RouteKind::Tcp, "v1").await;
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
