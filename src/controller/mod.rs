@@ -14,7 +14,9 @@ mod namespaces;
 pub mod observe;
 mod report;
 mod route;
+mod shared;
 mod sources;
+mod status;
 pub mod wish;
 mod wrapped_gateway;
 
@@ -48,7 +50,7 @@ pub async fn run(
     let stop = stop.boxed().shared();
     let context = Arc::new(context);
     let announcer = Arc::new(Announcer::new(context.client.clone()));
-    let shared = Arc::new(wrapped_gateway::Shared::new(Arc::clone(&context), Arc::clone(&announcer)));
+    let shared = Arc::new(shared::Shared::new(Arc::clone(&context), Arc::clone(&announcer)));
     let route_shared = Arc::new(route::Shared::new(Arc::clone(&context), announcer));
     let (gateways, gateway_writer) = store();
     let (routes, route_writer) = store();

@@ -4,7 +4,7 @@ use std::future::{pending, ready};
 use std::sync::Arc;
 
 use futures::channel::mpsc::UnboundedSender;
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
@@ -12,7 +12,8 @@ use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt as _, predic
 
 use super::context::Context;
 use super::gateways;
-use super::wrapped_gateway::{self, Shared, Stored};
+use super::shared::Shared;
+use super::wrapped_gateway::{self, Stored};
 use crate::readiness::Gate;
 use crate::routes::{GatewayRef, Served};
 use crate::watching;
@@ -27,17 +28,35 @@ pub(super) fn wrapped_gateways(
     let events = watching::watch(api, watcher::Config::default(), "WrappedGateway", metrics);
     // An error would make the controller pause all of its triggers; the watch has logged it, and pauses by itself.
     let events = events.filter_map(|event| ready(event.ok().map(Ok))).reflect(writer);
+    let known = store.clone();
     let seen = events.inspect_ok(move |event| match event {
         Event::Delete(gone) => shared.forget(&wrapped_gateway::key(gone)),
         Event::InitDone => {
             shared.context.readiness.pass(Gate::WrappedGatewaysListed);
-            shared.retain(|key| store.get(&refer(key)).is_some());
+            shared.retain(|key| known.get(&refer(key)).is_some());
         }
         Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
     });
-    // All but the status; the generation counts a deletion too.
+    changed(seen, store)
+}
+
+/// The objects of which anything but the status changed, once the store has them so.
+///
+/// The objects of a list come into the store when the list is complete, and so they are looked at then: kube's own
+/// `applied_objects` would have each of them reconciled as it was before, and never again as it is now.
+fn changed(
+    events: impl Stream<Item = watcher::Result<Event<Stored>>> + Send,
+    store: Store<Stored>,
+) -> impl Stream<Item = watcher::Result<Stored>> + Send {
+    let settled = events.map_ok(move |event| match event {
+        Event::Apply(object) => vec![object],
+        Event::InitDone => store.state().into_iter().map(Arc::unwrap_or_clone).collect(),
+        Event::Init | Event::InitApply(_) | Event::Delete(_) => Vec::new(),
+    });
+    let objects = settled.map_ok(|objects| stream::iter(objects.into_iter().map(Ok))).try_flatten();
+    // The generation counts a deletion too.
     let wish = predicates::generation.combine(predicates::labels).combine(predicates::annotations);
-    seen.applied_objects().predicate_filter(wish, PredicateConfig::default())
+    objects.predicate_filter(wish, PredicateConfig::default())
 }
 
 /// The WrappedGateway of a Gateway's name, as stores and controllers refer to it.
@@ -98,5 +117,63 @@ pub(super) async fn beginnings(context: &Context, mut look_at_all: impl FnMut())
             pending::<()>().await;
         }
         look_at_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Resource as _;
+    use kube::runtime::reflector::store;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::GROUP;
+
+    fn object(name: &str, generation: i64, version: &str) -> Stored {
+        serde_json::from_value(json!({
+            "apiVersion": format!("{GROUP}/v1"),
+            "kind": "WrappedGateway",
+            "metadata": { "namespace": "infra", "name": name, "generation": generation, "resourceVersion": version },
+            "spec": { "gatewayClassName": "x" },
+        }))
+        .unwrap()
+    }
+
+    /// The objects that are to be looked at, each as the store has it at that moment.
+    async fn looked_at(events: Vec<Event<Stored>>) -> Vec<(String, Option<i64>)> {
+        let (reader, writer) = store();
+        let events = stream::iter(events.into_iter().map(Ok)).reflect(writer);
+        let changed = changed(events, reader.clone());
+        let in_store = changed.map_ok(|object| {
+            let key = wrapped_gateway::key(&object);
+            (key.name.clone(), reader.get(&refer(&key)).and_then(|stored| stored.meta().generation))
+        });
+        in_store.try_collect().await.unwrap()
+    }
+
+    fn list(objects: Vec<Stored>) -> Vec<Event<Stored>> {
+        let objects = objects.into_iter().map(Event::InitApply);
+        [Event::Init].into_iter().chain(objects).chain([Event::InitDone]).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_new_list_changes_is_looked_at_as_it_is_now() {
+        let mut events = list(vec![object("a", 1, "1")]);
+        events.extend(list(vec![object("a", 2, "2")]));
+        assert_eq!(looked_at(events).await, [("a".to_owned(), Some(1)), ("a".to_owned(), Some(2))]);
+    }
+
+    #[tokio::test]
+    async fn a_new_list_without_changes_is_no_reason_to_look() {
+        let mut events = list(vec![object("a", 1, "1")]);
+        events.extend(list(vec![object("a", 1, "1")]));
+        assert_eq!(looked_at(events).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_status_is_no_reason_to_look() {
+        let mut events = list(vec![object("a", 1, "1")]);
+        events.extend([Event::Apply(object("a", 1, "2")), Event::Apply(object("a", 2, "3"))]);
+        assert_eq!(looked_at(events).await, [("a".to_owned(), Some(1)), ("a".to_owned(), Some(2))]);
     }
 }

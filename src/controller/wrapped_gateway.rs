@@ -1,6 +1,5 @@
 //! Reconciles a WrappedGateway: observe, plan, apply, report.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,33 +8,17 @@ use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
-use super::conditions::Moment;
-use super::context::Context;
 use super::error::{Error, Stage};
-use super::events::{Announcer, News};
-use super::failures::Failures;
-use super::ledger::Ledger;
-use super::namespaces::Namespaces;
 use super::observe::observe;
-use super::report::{self, Outcome, RESYNC, Reports};
+use super::report::report;
+use super::shared::Shared;
+use super::status::{Outcome, RESYNC};
 use crate::api::WrappedGateway;
 use crate::planner::{Input, plan};
 use crate::routes::GatewayRef;
 
 /// A WrappedGateway as the store has it. One that cannot be read hides no other.
 pub type Stored = DeserializeGuard<WrappedGateway>;
-
-/// What reconciliations share.
-pub struct Shared {
-    /// What the controllers are given.
-    pub context: Arc<Context>,
-    /// Labels of namespaces.
-    pub namespaces: Namespaces,
-    announcer: Arc<Announcer>,
-    ledger: Ledger,
-    reports: Reports,
-    failures: Failures<GatewayRef>,
-}
 
 /// How often a Gateway that changes meanwhile is observed anew before that is left to a later reconciliation.
 const ATTEMPTS: usize = 5;
@@ -45,37 +28,6 @@ const READING: Duration = Duration::from_secs(10);
 const SYNCING: Duration = Duration::from_secs(30);
 /// How long writing a status may take.
 const REPORTING: Duration = Duration::from_secs(15);
-
-impl Shared {
-    /// Nothing has happened yet.
-    #[must_use]
-    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>) -> Self {
-        Self {
-            context,
-            announcer,
-            namespaces: Namespaces::default(),
-            ledger: Ledger::default(),
-            reports: Reports::default(),
-            failures: Failures::default(),
-        }
-    }
-
-    /// Forgets a WrappedGateway that is gone.
-    pub fn forget(&self, key: &GatewayRef) {
-        self.context.publish(key, BTreeMap::new());
-        self.namespaces.forget(key);
-        self.ledger.forget(key);
-        self.reports.forget(key);
-        self.failures.succeeded(key);
-    }
-
-    /// Forgets every WrappedGateway but these.
-    pub fn retain(&self, is_there: impl Fn(&GatewayRef) -> bool) {
-        for key in self.reports.all().iter().filter(|key| !is_there(key)) {
-            self.forget(key);
-        }
-    }
-}
 
 /// Reconciles one WrappedGateway.
 ///
@@ -87,7 +39,7 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
     }
     let (key, started) = (key(&stored), Instant::now());
     let result = within(Stage::Sync, SYNCING, sync(&key, &stored, &shared)).await;
-    let told = within(Stage::Status, REPORTING, tell(&key, &stored, &shared, &result)).await;
+    let told = within(Stage::Status, REPORTING, report(&key, &stored, &shared, &result)).await;
     let result = result.and(told);
     shared.context.ended("wrapped_gateway", &key, started, &result);
     result?;
@@ -122,39 +74,6 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
         return Ok(Outcome { plan, routes: routes.len(), before, gateway, written });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
-}
-
-/// Says what came of it: to routes, in the status, in events.
-async fn tell(
-    key: &GatewayRef,
-    stored: &Stored,
-    shared: &Shared,
-    result: &Result<Outcome, Error>,
-) -> Result<(), Error> {
-    if let Ok(outcome) = result {
-        shared.context.publish(key, report::verdicts(&outcome.plan));
-    }
-    let metadata = stored.meta();
-    let status = stored.0.as_ref().ok().and_then(|wrapped| wrapped.status.as_ref());
-    let before = shared.reports.current(key, metadata, status);
-    let moment = Moment { generation: metadata.generation, now: report::now() };
-    let after = report::status(&before, &moment, result.as_ref());
-    let mut news: Vec<News> = News::failure(&before.conditions, &after.conditions).into_iter().collect();
-    if let Some(outcome) = result.as_ref().ok().filter(|outcome| outcome.written) {
-        shared.context.metrics.gateway_written();
-        tracing::info!(gateway = %key, listeners = outcome.plan.total, "the Gateway was written");
-        news.extend(News::listeners_changed(&outcome.before, &report::listener_names(&outcome.gateway)));
-    }
-    if report::is_due(&before, &after) {
-        report::write(&shared.context.client, &shared.reports, key, metadata, after).await?;
-    }
-    for news in news {
-        // News are a service; what they tell stands in the status too.
-        if let Err(error) = shared.announcer.announce(&stored.object_ref(&()), &news).await {
-            tracing::warn!(gateway = %key, error = %error.explain(), "an event was not taken");
-        }
-    }
-    Ok(())
 }
 
 /// The WrappedGateway, if it can be read and asks for nothing that is still to come.

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::api::GROUP;
+use crate::controller::context::Context;
+use crate::controller::events::Announcer;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{Listing, State};

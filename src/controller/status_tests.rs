@@ -1,4 +1,5 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::json;
 
 use super::*;
 use crate::planner::{Reason, Rejection, Warning, WarningReason};
@@ -108,22 +109,6 @@ fn conditions_of_others_and_their_order_are_no_reason_to_write() {
     assert!(!is_due(&stored, &after));
     let failed = status(&stored, &at(1), Err(&Error::Contended("Fought over.")));
     assert!(failed.conditions.iter().all(|condition| condition.type_ != "Tested"), "{:#?}", failed.conditions);
-}
-
-#[test]
-fn what_was_written_is_in_force_until_the_store_has_something_newer() {
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
-    let version = |version: &str| ObjectMeta {
-        uid: Some("1".to_owned()),
-        resource_version: Some(version.to_owned()),
-        ..ObjectMeta::default()
-    };
-    let stored = WrappedGatewayStatus::default();
-    let written = after(Plan::default());
-    let reports = Reports::default();
-    reports.record(&key, &version("1"), written.clone());
-    assert_eq!(reports.current(&key, &version("1"), Some(&stored)), written);
-    assert_eq!(reports.current(&key, &version("2"), Some(&stored)), stored);
 }
 
 #[test]

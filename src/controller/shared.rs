@@ -1,0 +1,59 @@
+//! What reconciliations of WrappedGateways share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::context::Context;
+use super::events::Announcer;
+use super::failures::Failures;
+use super::ledger::Ledger;
+use super::namespaces::Namespaces;
+use super::report::Reports;
+use crate::routes::GatewayRef;
+
+/// What reconciliations share.
+pub struct Shared {
+    /// What the controllers are given.
+    pub context: Arc<Context>,
+    /// Labels of namespaces.
+    pub namespaces: Namespaces,
+    /// Says news.
+    pub announcer: Arc<Announcer>,
+    /// What was written to each Gateway last.
+    pub ledger: Ledger,
+    /// The statuses written last.
+    pub reports: Reports,
+    /// Failures in a row.
+    pub failures: Failures<GatewayRef>,
+}
+
+impl Shared {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>) -> Self {
+        Self {
+            context,
+            announcer,
+            namespaces: Namespaces::default(),
+            ledger: Ledger::default(),
+            reports: Reports::default(),
+            failures: Failures::default(),
+        }
+    }
+
+    /// Forgets a WrappedGateway that is gone.
+    pub fn forget(&self, key: &GatewayRef) {
+        self.context.publish(key, BTreeMap::new());
+        self.namespaces.forget(key);
+        self.ledger.forget(key);
+        self.reports.forget(key);
+        self.failures.succeeded(key);
+    }
+
+    /// Forgets every WrappedGateway but these.
+    pub fn retain(&self, is_there: impl Fn(&GatewayRef) -> bool) {
+        for key in self.reports.all().iter().filter(|key| !is_there(key)) {
+            self.forget(key);
+        }
+    }
+}
