@@ -48,7 +48,10 @@ impl<'p, 'a> Pass<'p, 'a> {
             names: fixed.listeners.iter().map(|fixed| fixed.listener.name.clone()).collect(),
             sole: BTreeMap::new(),
         };
-        for group in &demand.groups {
+        // A listener that another manager holds may stand there for that reason alone, and then has nothing to keep.
+        let is_held = |group: &&Group<'_>| group.live.is_some_and(|live| input.live[live].held_by.is_some());
+        let (held, others): (Vec<_>, Vec<_>) = demand.groups.iter().partition(is_held);
+        for group in others.into_iter().chain(held) {
             pass.prepare(group);
         }
         let (incumbents, others): (Vec<_>, Vec<_>) =
