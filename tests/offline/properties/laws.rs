@@ -1,13 +1,13 @@
 //! The laws, one function each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
 use homelab_helper::api::Listener;
 use homelab_helper::planner::attach::attaches;
 use homelab_helper::planner::claim::Slot;
-use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Reason, Rejection, Served};
-use homelab_helper::routes::{Route, RouteKey};
+use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Reason, Rejection, Served, WarningReason};
+use homelab_helper::routes::{Route, RouteKey, RouteKind};
 use proptest::prelude::*;
 
 use super::generators::HOSTNAMES;
@@ -151,6 +151,45 @@ pub fn served_routes_attach(applied: &World, plan: &Plan) -> Verdict {
         prop_assert_eq!(&served.slot.protocol, &listener.protocol);
     }
     Ok(())
+}
+
+/// By the Gateway API a route may attach where it did not ask to. On a port that it did not ask for, it is told.
+pub fn routes_that_attach_elsewhere_are_warned(applied: &World, plan: &Plan) -> Verdict {
+    let World { gateway, spec, live, namespaces, .. } = applied;
+    let input = Input { gateway, spec, live, routes: &[], namespaces };
+    let rejected: BTreeSet<_> = plan.rejections.iter().map(|rejection| &rejection.route).collect();
+    for route in applied.routes.values().filter(|route| !rejected.contains(&route.key)) {
+        let asked: BTreeSet<_> =
+            plan.served.iter().filter(|served| served.route == route.key).map(|served| served.slot.port).collect();
+        let elsewhere = live.iter().map(|live| &live.listener).find(|listener| {
+            !asked.contains(&listener.port)
+                && route.parent_refs.iter().any(|parent| attaches(route, parent, listener, &input))
+        });
+        let told = is_warned(plan, &route.key, WarningReason::AmbiguousAttachment);
+        prop_assert!(told || elsewhere.is_none(), "{} also attaches to {elsewhere:?}", route.key);
+    }
+    Ok(())
+}
+
+/// Of several TCPRoutes or UDPRoutes on a listener only the oldest gets traffic.
+pub fn all_but_the_oldest_on_a_port_are_warned(applied: &World, plan: &Plan) -> Verdict {
+    let sharing = |served: &&Served| matches!(served.route.kind, RouteKind::Tcp | RouteKind::Udp);
+    let mut by_listener: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
+    for served in plan.served.iter().filter(sharing) {
+        let created = applied.routes[&served.route].created;
+        let age = (created.is_none(), created, &served.route);
+        by_listener.entry(&served.listener).or_default().insert(age);
+    }
+    let expected: BTreeSet<_> =
+        by_listener.values().flat_map(|routes| routes.iter().skip(1)).map(|(_, _, route)| (*route).clone()).collect();
+    let shared = plan.warnings.iter().filter(|warning| warning.reason == WarningReason::SharedPort);
+    let told: BTreeSet<_> = shared.filter_map(|warning| warning.route.clone()).collect();
+    prop_assert_eq!(told, expected);
+    Ok(())
+}
+
+fn is_warned(plan: &Plan, route: &RouteKey, reason: WarningReason) -> bool {
+    plan.warnings.iter().any(|warning| warning.route.as_ref() == Some(route) && warning.reason == reason)
 }
 
 fn find<'a>(mut listeners: impl Iterator<Item = &'a Listener>, name: &str) -> Option<&'a Listener> {

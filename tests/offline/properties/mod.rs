@@ -66,6 +66,8 @@ fn happen(world: &mut World, step: Step) -> Result<(), TestCaseError> {
     laws::the_api_server_accepts(world, &plan)?;
     laws::data_planes_accept(world, &plan)?;
     laws::served_routes_attach(world, &plan)?;
+    laws::routes_that_attach_elsewhere_are_warned(world, &plan)?;
+    laws::all_but_the_oldest_on_a_port_are_warned(world, &plan)?;
     laws::planning_again_changes_nothing(world, &plan)?;
     if let Some(key) = touched {
         laws::other_routes_keep_their_listeners(&before, &before_plan, world, &plan, &key)?;
