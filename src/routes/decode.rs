@@ -98,11 +98,16 @@ fn parent_refs(
             port: parent.port.optional("spec.parentRefs.port")?,
         });
     }
+    // Most routes have one parent, for which a vector that grows keeps room for four.
+    parents.shrink_to_fit();
     Ok(parents)
 }
 
 fn strings(wire: Lenient<Vec<Lenient<String>>>, field: &'static str) -> Result<Vec<String>, Undecodable> {
-    wire.or_default(field)?.into_iter().map(|text| text.required(field)).collect()
+    let mut strings: Vec<_> =
+        wire.or_default(field)?.into_iter().map(|text| text.required(field)).collect::<Result<_, _>>()?;
+    strings.shrink_to_fit();
+    Ok(strings)
 }
 
 fn is_true(value: &Lenient<String>) -> bool {
