@@ -16,7 +16,10 @@ use serde_json::Value;
 /// How long the controller may take for what is shown here.
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// The route that comes and goes.
+/// The Gateway to which a route comes, and from which it goes.
+const VISITED: &str = "my-gateway";
+
+/// That route.
 const VISITOR: &str = r"
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -76,7 +79,8 @@ async fn demo(program: &Path, examples: &Path) -> Outcome {
     for (gateway, _) in &gateways {
         print!("{}", show(&cluster, gateway).await?);
     }
-    visit(&cluster, &gateways[0]).await?;
+    let visited = gateways.iter().find(|(gateway, _)| gateway.name_any() == VISITED);
+    visit(&cluster, visited.ok_or_else(|| format!("no example has a WrappedGateway {VISITED}"))?).await?;
     look_further();
     let ended = Instant::now();
     let status = controller.terminate()?;
