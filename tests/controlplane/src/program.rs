@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Error, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -16,10 +17,14 @@ use crate::eventually;
 /// How long a controller may take until it is ready. It has to list everything first.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
-/// A running controller. Dropping it kills it.
+/// Kills the process given to it when standard input ends, which it does when the process that holds the other end ends.
+const WATCH: &str = r#"read -r _; kill -9 "$1""#;
+
+/// A running controller. Dropping it kills it, and so does the end of this process, however it comes.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
+    watcher: Child,
     health: SocketAddr,
     metrics: SocketAddr,
     logs: TempDir,
@@ -44,7 +49,13 @@ impl Program {
             .stdout(log)
             .stderr(errors);
         let child = command.spawn()?;
-        Ok(Self { child, health, metrics, logs })
+        let watcher = Command::new("sh")
+            .args(["-c", WATCH, "watch", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self { child, watcher, health, metrics, logs })
     }
 
     /// Waits until `/readyz` says 200.
@@ -100,15 +111,20 @@ impl Program {
     /// When no signal can be sent, or the process cannot be waited for.
     pub fn terminate(mut self) -> Result<ExitStatus> {
         Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
+        // While it is not waited for, its number belongs to nobody else.
+        self.watcher.kill()?;
         self.child.wait()
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended already, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Either may have ended already, which is as good. The watcher goes first: it knows the process by a number that
+        // another one may get.
+        for process in [&mut self.watcher, &mut self.child] {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
