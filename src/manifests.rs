@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, annotation};
+use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, annotation, former};
 use crate::planner::{self, Control, LiveListener, Plan, live_listeners};
 use crate::routes::{self, GatewayRef, Route, RouteKind};
 
@@ -228,7 +228,9 @@ fn control(name: &GatewayRef, metadata: &Value) -> Control {
         Some(owner) => {
             let version = owner["apiVersion"].as_str().unwrap_or_default();
             let group = version.split_once('/').map_or("", |(group, _)| group);
-            group == GROUP && owner["kind"] == "WrappedGateway" && owner["name"] == name.name.as_str()
+            [GROUP, former::LATER_GROUP].contains(&group)
+                && owner["kind"] == "WrappedGateway"
+                && owner["name"] == name.name.as_str()
         }
         None => metadata["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER,
     };

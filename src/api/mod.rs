@@ -25,6 +25,22 @@ pub const FIELD_MANAGER: &str = "gateway-route-sync";
 /// Label that the API server puts on each namespace, with the namespace's name as value.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
+/// What the implementations that came before, in Go, wrote into clusters.
+pub mod former {
+    /// API group of the `WrappedGateway` of the later one; the earlier one had the group that is in use.
+    pub const LATER_GROUP: &str = "gateway-route-sync.homelab-images.benfiola.com";
+    /// Field managers of their updates: the names of their programs.
+    pub const MANAGERS: [&str; 2] = ["gateway-route-sync", "homelab-helper"];
+    /// The finalizer of the earlier one, which put it on each `WrappedGateway` and on each route of the cluster.
+    pub const FINALIZER: &str = "gateway-route-sync.homelab-helper.benfiola.com/finalizer";
+    /// The finalizer of the later one, which put it on the same things.
+    pub const LATER_FINALIZER: &str = "gateway-route-sync.homelab-images.benfiola.com/finalizer";
+    /// On each route, what the earlier one knew of its parents.
+    pub const PARENT_REFS: &str = "gateway-route-sync.homelab-helper.benfiola.com/previous-parent-refs";
+    /// On each route, what the later one knew of its parents.
+    pub const LATER_PARENT_REFS: &str = "gateway-route-sync.homelab-images.benfiola.com/previous-parent-refs";
+}
+
 /// Annotations that people write, by the part after `<group>/`.
 pub mod annotation {
     /// On a route, `"true"`: the route is not looked at.

@@ -1,18 +1,20 @@
 //! The only writer of Gateways.
 
+mod claim;
+
 use kube::Client;
 use kube::api::{Patch, PatchParams};
 use kube::core::Status;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::{self, Error};
-use super::fields;
 use super::ledger::{Ledger, Permit};
-use super::observe::{Existing, Standing, gateway_resource, gateways};
-use super::wish::{Wish, owned_listeners};
+use super::observe::{Existing, Standing, gateways};
+use super::wish::Wish;
 use crate::api::{FIELD_MANAGER, WrappedGateway};
 use crate::planner::Plan;
 use crate::routes::GatewayRef;
+use claim::claim;
 
 /// What came of an apply.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub async fn apply(
     if let Some(existing) = existing {
         refuse(existing)?;
         if existing.has_unclaimed() {
-            return claim(client, key, existing).await;
+            return claim(client, key, wrapped, existing).await;
         }
     }
     let listeners = plan.listeners.iter().map(|planned| serde_json::json!(planned.listener)).collect();
@@ -70,38 +72,6 @@ fn refuse(existing: &Existing) -> Result<(), Error> {
         return Err(Error::Refused("The Gateway is being deleted; it is made anew when it is gone.".to_owned()));
     }
     Ok(())
-}
-
-/// Makes the listeners that count as ours our own: an apply removes only what an earlier apply of ours had.
-///
-/// This writes the field set itself. An apply could not do it: to a Gateway of which it is forgotten who owns what, the API
-/// server would add an entry that holds every field for the time before.
-async fn claim(client: &Client, key: &GatewayRef, existing: &Existing) -> Result<Applied, Error> {
-    let all = existing.object["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let ours: Vec<&Value> =
-        all.iter().zip(&existing.listeners).filter(|(_, live)| live.ours).map(|(listener, _)| listener).collect();
-    let own = fields::own_entry(&existing.metadata).cloned().unwrap_or_else(|| json!({}));
-    let entry = json!({
-        "manager": FIELD_MANAGER,
-        "operation": "Apply",
-        "apiVersion": gateway_resource().api_version,
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields::union(&own, &owned_listeners(&ours)),
-    });
-    let mut entries = existing.object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
-    entries.retain(|other| !fields::is_own(other));
-    entries.push(entry);
-    let body = json!({ "metadata": {
-        "uid": existing.metadata.uid,
-        "resourceVersion": existing.metadata.resource_version,
-        "managedFields": entries,
-    } });
-    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    match gateways(client, &key.namespace).patch(&key.name, &parameters, &Patch::Merge(&body)).await {
-        Ok(_) => Ok(Applied::Outdated),
-        Err(source) if error::api_status(&source).is_some_and(is_outdated) => Ok(Applied::Outdated),
-        Err(source) => Err(Error::Apply(source)),
-    }
 }
 
 /// One guarded apply; none where someone else was faster.

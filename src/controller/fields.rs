@@ -12,7 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::core::ObjectMeta;
 use serde_json::{Map, Value};
 
-use crate::api::FIELD_MANAGER;
+use crate::api::{FIELD_MANAGER, former};
 
 /// How server-side apply merges a value: what of a schema matters to a field set.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,6 +171,15 @@ pub fn is_own(entry: &Value) -> bool {
 
 fn is_ours(manager: Option<&str>, operation: Option<&str>, subresource: Option<&str>) -> bool {
     (manager, operation) == (Some(FIELD_MANAGER), Some("Apply")) && subresource.unwrap_or_default().is_empty()
+}
+
+/// Whether an entry of `managedFields` is one that an implementation that came before left on a Gateway: a plain update that
+/// has listeners.
+#[must_use]
+pub fn is_former(entry: &Value) -> bool {
+    let is_update = entry["operation"] == "Update" && entry["subresource"].as_str().unwrap_or_default().is_empty();
+    let is_theirs = entry["manager"].as_str().is_some_and(|manager| former::MANAGERS.contains(&manager));
+    is_update && is_theirs && !listener_names(&entry["fieldsV1"]).is_empty()
 }
 
 /// Names of a Gateway's listeners that a field set has.

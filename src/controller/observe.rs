@@ -1,5 +1,8 @@
 //! The Gateway as it is, and whose it is.
 
+use std::collections::BTreeSet;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::core::ObjectMeta;
 use kube::{Client, Resource, ResourceExt};
@@ -7,8 +10,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::error::{self, Error};
-use super::fields;
-use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, WrappedGateway, annotation};
+use super::{fields, status};
+use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, WrappedGateway, annotation, former};
 use crate::planner::{Control, LiveListener, NoListener, live_listeners};
 use crate::routes::GatewayRef;
 
@@ -33,7 +36,10 @@ pub struct Existing {
 pub enum Standing {
     /// The WrappedGateway controls it.
     Controlled,
-    /// We made it and nobody controls it: a restore, or a deletion of its WrappedGateway that left it behind.
+    /// The WrappedGateway of the same name that an implementation before us read controls it.
+    Inherited,
+    /// We made it, or what came before us did, and nobody controls it: a restore, or a deletion of its WrappedGateway that
+    /// left it behind.
     Orphaned,
     /// It belongs to nobody, and the WrappedGateway says to take it over.
     Adopted,
@@ -88,29 +94,63 @@ impl Existing {
     /// # Errors
     /// Where its listeners make no sense.
     pub fn read(object: &DynamicObject, wrapped: &WrappedGateway) -> Result<Self, Unreadable> {
-        let standing = standing(&object.metadata, wrapped);
+        let whole = serde_json::to_value(object).unwrap_or_default();
+        let standing = standing(&object.metadata, &whole, wrapped);
         let control = match standing {
-            Standing::Controlled | Standing::Orphaned => Control::Ours,
+            Standing::Controlled | Standing::Inherited | Standing::Orphaned => Control::Ours,
             Standing::Adopted | Standing::Foreign(_) => Control::NotOurs,
         };
-        let whole = serde_json::to_value(object).unwrap_or_default();
         let listeners = live_listeners(&whole, control)?;
         Ok(Self { object: whole, metadata: object.metadata.clone(), standing, listeners })
     }
 
-    /// Whether some listener counts as ours although our Apply entry does not have it, so that an apply could not remove it.
+    /// Whether something counts as ours that our Apply entry does not have, so that an apply could not remove it, or
+    /// someone is the controller in whose place an apply could not put us.
     #[must_use]
     pub fn has_unclaimed(&self) -> bool {
         let claimed = fields::own_entry(&self.metadata).map(fields::listener_names).unwrap_or_default();
-        self.listeners.iter().any(|live| live.ours && !claimed.contains(&live.listener.name))
+        self.standing == Standing::Inherited
+            || self.is_former()
+            || self.listeners.iter().any(|live| live.ours && !claimed.contains(&live.listener.name))
+    }
+
+    /// Whether it is ours and an implementation that came before wrote it since we last did.
+    #[must_use]
+    pub fn is_former(&self) -> bool {
+        let ours = !matches!(self.standing, Standing::Adopted | Standing::Foreign(_));
+        ours && managed_fields(&self.object).iter().any(fields::is_former)
     }
 }
 
-fn standing(gateway: &ObjectMeta, wrapped: &WrappedGateway) -> Standing {
+fn managed_fields(gateway: &Value) -> &[Value] {
+    gateway["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// Whether an owner is the WrappedGateway of the same name that an implementation before us read.
+pub(super) fn is_former_owner(owner: &OwnerReference, wrapped: &WrappedGateway) -> bool {
+    let group = owner.api_version.split_once('/').map(|(group, _)| group);
+    group == Some(former::LATER_GROUP)
+        && owner.kind == WrappedGateway::kind(&())
+        && owner.name == wrapped.name_any()
+        && owner.controller == Some(true)
+}
+
+/// Whether every listener was written by us or by what came before us, and some by that.
+fn is_formers_work(gateway: &Value) -> bool {
+    let entries = managed_fields(gateway);
+    let ours = entries.iter().filter(|entry| fields::is_own(entry) || fields::is_former(entry));
+    let known: BTreeSet<String> = ours.flat_map(|entry| fields::listener_names(&entry["fieldsV1"])).collect();
+    let names = status::listener_names(gateway);
+    entries.iter().any(fields::is_former) && names.iter().all(|name| known.contains(name))
+}
+
+fn standing(gateway: &ObjectMeta, whole: &Value, wrapped: &WrappedGateway) -> Standing {
     let owners = gateway.owner_references.as_deref().unwrap_or_default();
     if let Some(controller) = owners.iter().find(|owner| owner.controller == Some(true)) {
         return if Some(&controller.uid) == wrapped.meta().uid.as_ref() {
             Standing::Controlled
+        } else if is_former_owner(controller, wrapped) {
+            Standing::Inherited
         } else {
             Standing::Foreign(format!(
                 "A Gateway of this name exists and is controlled by {} {} (uid {}), so it is left alone.",
@@ -119,7 +159,8 @@ fn standing(gateway: &ObjectMeta, wrapped: &WrappedGateway) -> Standing {
         };
     }
     let labelled = gateway.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
-    if labelled.is_some_and(|manager| manager == FIELD_MANAGER) && fields::own_entry(gateway).is_some() {
+    let applied = labelled.is_some_and(|manager| manager == FIELD_MANAGER) && fields::own_entry(gateway).is_some();
+    if applied || is_formers_work(whole) {
         return Standing::Orphaned;
     }
     if wrapped.annotations().get(annotation::ADOPT).is_some_and(|adopt| adopt == "true") {
@@ -154,7 +195,7 @@ mod tests {
     }
 
     fn of(metadata: &Value) -> Standing {
-        standing(&gateway(metadata), &wrapped(&json!({})))
+        standing(&gateway(metadata), &json!({ "metadata": metadata }), &wrapped(&json!({})))
     }
 
     fn controlled_by(uid: &str) -> Value {
@@ -192,7 +233,9 @@ mod tests {
     #[test]
     fn what_someone_else_made_is_foreign_unless_it_is_handed_over() {
         assert!(matches!(of(&json!({})), Standing::Foreign(why) if why.contains(annotation::ADOPT)));
-        let adopting = |value: &str| standing(&ObjectMeta::default(), &wrapped(&json!({ annotation::ADOPT: value })));
+        let adopting = |value: &str| {
+            standing(&ObjectMeta::default(), &Value::Null, &wrapped(&json!({ annotation::ADOPT: value })))
+        };
         assert_eq!(adopting("true"), Standing::Adopted);
         assert!(matches!(adopting("yes"), Standing::Foreign(_)));
     }
@@ -200,7 +243,45 @@ mod tests {
     #[test]
     fn what_someone_else_controls_cannot_be_handed_over() {
         let adopting = wrapped(&json!({ annotation::ADOPT: "true" }));
-        assert!(matches!(standing(&gateway(&controlled_by("them")), &adopting), Standing::Foreign(_)));
+        let theirs = gateway(&controlled_by("them"));
+        assert!(matches!(standing(&theirs, &Value::Null, &adopting), Standing::Foreign(_)));
+    }
+
+    #[test]
+    fn what_the_wrapped_gateway_of_the_later_group_controls_is_inherited_where_the_name_is_the_same() {
+        let controlled_by = |group: &str, kind: &str, name: &str| {
+            let owner = json!({
+                "apiVersion": format!("{group}/v1"), "kind": kind, "name": name, "uid": "them", "controller": true,
+            });
+            of(&json!({ "ownerReferences": [owner] }))
+        };
+        let later = former::LATER_GROUP;
+        assert_eq!(controlled_by(later, "WrappedGateway", "public"), Standing::Inherited);
+        for foreign in [
+            controlled_by(later, "WrappedGateway", "other"),
+            controlled_by(later, "Thing", "public"),
+            controlled_by("example.com", "WrappedGateway", "public"),
+        ] {
+            assert!(matches!(foreign, Standing::Foreign(_)), "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_before_us_made_alone_and_nobody_controls_is_an_orphan() {
+        let by = |manager: &str, listener: &str| {
+            let key = format!(r#"k:{{"name":"{listener}"}}"#);
+            let fields = json!({ "f:spec": { "f:listeners": { key: { ".": {} } } } });
+            json!({ "manager": manager, "operation": "Update", "fieldsV1": fields })
+        };
+        let made = |entries: Value| {
+            let metadata = json!({ "managedFields": entries });
+            let whole = json!({ "metadata": metadata, "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] } });
+            standing(&gateway(&metadata), &whole, &wrapped(&json!({})))
+        };
+        let theirs = json!([by("homelab-helper", "a"), by("gateway-route-sync", "b")]);
+        assert_eq!(made(theirs), Standing::Orphaned);
+        let mixed = json!([by("homelab-helper", "a"), by("kubectl", "b")]);
+        assert!(matches!(made(mixed), Standing::Foreign(_)));
     }
 
     fn existing(managed_fields: &Value) -> Existing {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::fields::{self, Shape};
 use super::observe::{Existing, MANAGED_BY};
-use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway};
+use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, former};
 use crate::routes::GatewayRef;
 
 /// Keys that are not copied from a WrappedGateway to its Gateway: with them, the tool that put them there would take the
@@ -34,7 +34,7 @@ const BOOKKEEPING: [&str; 7] = [
 const BOOKKEEPING_DOMAINS: [&str; 8] = [
     // Our own annotations speak of the WrappedGateway.
     GROUP,
-    "gateway-route-sync.homelab-images.benfiola.com",
+    former::LATER_GROUP,
     "helm.sh",
     "argocd.argoproj.io",
     "fluxcd.io",
@@ -79,7 +79,7 @@ impl Wish {
         let metadata = Metadata {
             annotations: copied(wrapped.annotations()),
             labels,
-            owner_references: wrapped.controller_owner_ref(&()).map(blocking).into_iter().collect(),
+            owner_references: owner(wrapped).into_iter().collect(),
         };
         let mut passed_on = wrapped.spec.passed_on.clone();
         passed_on.values_mut().for_each(drop_nulls);
@@ -117,9 +117,11 @@ impl Wish {
     }
 }
 
-/// Where a WrappedGateway is deleted in the foreground, it stays until its Gateway is gone.
-fn blocking(owner: OwnerReference) -> OwnerReference {
-    OwnerReference { block_owner_deletion: Some(true), ..owner }
+/// What says that an object is controlled by the WrappedGateway. Where that is deleted in the foreground, it stays until
+/// the object is gone.
+pub(super) fn owner(wrapped: &WrappedGateway) -> Option<OwnerReference> {
+    let owner = wrapped.controller_owner_ref(&())?;
+    Some(OwnerReference { block_owner_deletion: Some(true), ..owner })
 }
 
 /// Whether a label or annotation of the WrappedGateway is meant for the Gateway as well.

@@ -120,7 +120,8 @@ fn a_gateway_is_ours_by_its_controller_or_else_by_our_label() {
     };
     assert_eq!(owner("web", GROUP), Control::Ours);
     assert_eq!(owner("other", GROUP), Control::NotOurs);
-    assert_eq!(owner("web", "gateway-route-sync.homelab-images.benfiola.com"), Control::NotOurs);
+    assert_eq!(owner("web", "gateway-route-sync.homelab-images.benfiola.com"), Control::Ours);
+    assert_eq!(owner("web", "example.com"), Control::NotOurs);
     assert_eq!(gateway(&format!("labels: {{{MANAGED_BY_LABEL}: {FIELD_MANAGER}}}")), Control::Ours);
     assert_eq!(gateway("labels: {}"), Control::NotOurs);
 }

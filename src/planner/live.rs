@@ -6,14 +6,15 @@ use std::fmt;
 use serde_json::Value;
 
 use super::LiveListener;
-use crate::api::{FIELD_MANAGER, Listener};
+use crate::api::{FIELD_MANAGER, Listener, former};
 
-/// Whether the Gateway is one that we control. It matters only where `metadata.managedFields` is silent about listeners.
+/// Whether the Gateway is one that we control. It matters where `metadata.managedFields` is silent about listeners, or knows
+/// them from an implementation that came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// We do; a listener that nobody is known to own is ours.
+    /// We do; a listener that nobody is known to own is ours, and so is one that was written by what came before us.
     Ours,
-    /// We do not; a listener that nobody is known to own is foreign.
+    /// We do not; only what we applied is ours.
     NotOurs,
 }
 
@@ -64,6 +65,8 @@ pub fn live_listeners(gateway: &Value, control: Control) -> Result<Vec<LiveListe
 struct Owners {
     /// Names of the listeners that our own Apply entry has.
     applied_by_us: BTreeSet<String>,
+    /// Names of the listeners that an implementation that came before wrote with a plain update.
+    updated_before_us: BTreeSet<String>,
     /// For each listener in the Apply entry of someone else, the first of those managers by name.
     applied_by_others: BTreeMap<String, String>,
     /// Whether any entry, of whomever, has any listener.
@@ -82,6 +85,9 @@ impl Owners {
             let manager = text(&entry["manager"]);
             // Only an Apply entry keeps a listener when another manager drops it, and only ours lets us drop it.
             if entry["operation"] != "Apply" {
+                if former::MANAGERS.contains(&manager) {
+                    owners.updated_before_us.extend(names);
+                }
                 continue;
             }
             if manager == FIELD_MANAGER {
@@ -99,7 +105,8 @@ impl Owners {
     }
 
     fn ours(&self, name: &str, control: Control) -> bool {
-        if self.known { self.applied_by_us.contains(name) } else { control == Control::Ours }
+        let is_ours = || !self.known || self.updated_before_us.contains(name);
+        self.applied_by_us.contains(name) || (control == Control::Ours && is_ours())
     }
 
     fn held_by(&self, name: &str) -> Option<String> {
@@ -166,8 +173,17 @@ mod tests {
 
     #[test]
     fn only_our_apply_entry_makes_a_listener_ours() {
-        let fields = json!([entry(FIELD_MANAGER, "Apply", "a"), entry(FIELD_MANAGER, "Update", "b")]);
+        let fields = json!([entry(FIELD_MANAGER, "Apply", "a"), entry("kubectl", "Update", "b")]);
         assert_eq!(ours(&gateway(&fields), Control::Ours), ["a"]);
+    }
+
+    #[test]
+    fn what_came_before_us_wrote_for_us_where_the_gateway_is_ours() {
+        for manager in former::MANAGERS {
+            let fields = json!([entry(FIELD_MANAGER, "Apply", "a"), entry(manager, "Update", "b")]);
+            assert_eq!(ours(&gateway(&fields), Control::Ours), ["b", "a"]);
+            assert_eq!(ours(&gateway(&fields), Control::NotOurs), ["a"]);
+        }
     }
 
     #[test]

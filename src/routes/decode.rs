@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::lenient::{Lenient, lenient_struct};
 use super::{GatewayRef, ParentRef, Route, RouteKey, RouteKind, Wishes};
-use crate::api::GATEWAY_GROUP;
+use crate::api::{GATEWAY_GROUP, former};
 
 /// Why an object is no route.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -185,8 +185,7 @@ impl Annotations {
 fn is_relic(finalizer: &Lenient<String>) -> bool {
     matches!(finalizer, Lenient::Is(finalizer) if matches!(
         finalizer.as_str(),
-        "gateway-route-sync.homelab-helper.benfiola.com/finalizer"
-            | "gateway-route-sync.homelab-images.benfiola.com/finalizer"
+        former::FINALIZER | former::LATER_FINALIZER
     ))
 }
 

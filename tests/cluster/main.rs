@@ -6,6 +6,8 @@ mod apply;
 mod desk;
 /// The main job: routes come, change and go, and the Gateway follows.
 mod follow;
+/// The place of the Go implementation is taken, and its users notice nothing.
+mod former;
 /// Limits, conflicts, and what one object does to others.
 mod harm;
 /// Every kind at every version that a release of the Gateway API serves.

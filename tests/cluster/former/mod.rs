@@ -1,0 +1,4 @@
+/// Gateways that it wrote, and wrote again.
+mod gateways;
+/// What the Go implementation does to a cluster, as far as it can be seen there.
+mod golang;
