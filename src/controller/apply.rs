@@ -45,8 +45,7 @@ pub async fn apply(
             return claim(client, key, wrapped, existing).await;
         }
     }
-    let listeners = plan.listeners.iter().map(|planned| serde_json::json!(planned.listener)).collect();
-    let wish = Wish::new(wrapped, listeners);
+    let wish = Wish::planned(wrapped, plan);
     let version = existing.and_then(|existing| existing.metadata.resource_version.as_deref());
     let permit = ledger.permit(key, &wish, version);
     if let Some(existing) = existing.filter(|existing| permit == Permit::Futile || wish.is_fulfilled(existing)) {

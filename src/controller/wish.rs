@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Shape};
 use super::observe::{Existing, MANAGED_BY};
 use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, former};
+use crate::planner::Plan;
 use crate::routes::GatewayRef;
 
 /// Keys that are not copied from a WrappedGateway to its Gateway: with them, the tool that put them there would take the
@@ -88,6 +89,12 @@ impl Wish {
         Self { metadata, spec }
     }
 
+    /// What `wrapped` says, with the listeners of a plan.
+    #[must_use]
+    pub fn planned(wrapped: &WrappedGateway, plan: &Plan) -> Self {
+        Self::new(wrapped, plan.listeners.iter().map(|planned| json!(planned.listener)).collect())
+    }
+
     /// Whether the Gateway is already as wished: every wished field has its value, and our Apply entry owns these fields
     /// and no others. Then an apply would change nothing.
     #[must_use]
@@ -100,12 +107,8 @@ impl Wish {
     /// The body of an apply that succeeds only on that very Gateway in that very version, or only where there is none.
     #[must_use]
     pub fn guarded(&self, key: &GatewayRef, existing: Option<&Existing>) -> Value {
-        let mut body = json!(self);
-        body["apiVersion"] = json!(format!("{GATEWAY_GROUP}/v1"));
-        body["kind"] = json!("Gateway");
+        let mut body = self.named(key);
         let metadata = &mut body["metadata"];
-        metadata["namespace"] = json!(key.namespace);
-        metadata["name"] = json!(key.name);
         if let Some(existing) = existing {
             metadata["uid"] = json!(existing.metadata.uid);
             metadata["resourceVersion"] = json!(existing.metadata.resource_version);
@@ -114,6 +117,25 @@ impl Wish {
             metadata["resourceVersion"] = json!("1");
         }
         body
+    }
+
+    /// The Gateway as a manifest: without the reference to its owner, which means nothing outside of the owner's cluster.
+    #[must_use]
+    pub fn manifest(&self, key: &GatewayRef) -> Value {
+        let mut manifest = self.named(key);
+        if let Some(metadata) = manifest["metadata"].as_object_mut() {
+            metadata.remove("ownerReferences");
+        }
+        manifest
+    }
+
+    fn named(&self, key: &GatewayRef) -> Value {
+        let mut object = json!(self);
+        object["apiVersion"] = json!(format!("{GATEWAY_GROUP}/v1"));
+        object["kind"] = json!("Gateway");
+        object["metadata"]["namespace"] = json!(key.namespace);
+        object["metadata"]["name"] = json!(key.name);
+        object
     }
 }
 
@@ -227,6 +249,18 @@ mod tests {
     fn fields_are_passed_on_without_nulls_and_an_empty_list_is_left_out() {
         let wish = json!(Wish::new(&wrapped(), Vec::new()));
         assert_eq!(wish["spec"], json!({ "gatewayClassName": "x", "addresses": [{ "value": "10.0.0.1" }] }));
+    }
+
+    #[test]
+    fn a_manifest_is_what_is_applied_less_what_only_a_cluster_knows() {
+        let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+        let manifest = Wish::planned(&wrapped(), &Plan::default()).manifest(&key);
+        let labels = json!({ "app.kubernetes.io/managed-by": "gateway-route-sync" });
+        assert_eq!(manifest["metadata"], json!({ "namespace": "infra", "name": "public", "labels": labels }));
+        assert_eq!(
+            (&manifest["apiVersion"], &manifest["kind"]),
+            (&json!("gateway.networking.k8s.io/v1"), &json!("Gateway"))
+        );
     }
 
     #[test]
