@@ -34,8 +34,10 @@ pub struct Manifests {
     pub ignored: BTreeMap<String, usize>,
     /// Documents and objects that could not be read. They are not among the above.
     pub problems: Vec<Problem>,
-    /// Where each object was read, so that a second one of the same name is told.
-    places: BTreeMap<String, Place>,
+    /// Namespace of an object that says none; none: as in `kubectl apply` without a context.
+    namespace: Option<String>,
+    /// Where each object was read, and what it says, so that another one of the same name is told.
+    places: BTreeMap<String, (Place, Value)>,
 }
 
 /// A Gateway that exists.
@@ -45,6 +47,8 @@ pub struct ExistingGateway {
     pub live: Vec<LiveListener>,
     /// Whether it is ours to write.
     pub control: Control,
+    /// Kind and name of somebody else who controls it.
+    pub controller: Option<String>,
 }
 
 /// Where an object stands.
@@ -52,14 +56,25 @@ pub struct ExistingGateway {
 pub struct Place {
     /// The file, or whatever else the text came from.
     pub source: String,
-    /// Which document of it, from 1.
+    /// Which document of it, from 1; 0: the source as a whole.
     pub document: usize,
     /// The line where the object's document begins, or where it stops making sense.
     pub line: usize,
 }
 
+impl Place {
+    /// A source as a whole.
+    #[must_use]
+    pub fn whole(source: &str) -> Self {
+        Self { source: source.to_owned(), document: 0, line: 0 }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.document == 0 {
+            return f.write_str(&self.source);
+        }
         write!(f, "{}:{} (document {})", self.source, self.line, self.document)
     }
 }
@@ -80,6 +95,12 @@ impl fmt::Display for Problem {
 }
 
 impl Manifests {
+    /// Nothing yet. Objects that say no namespace will be in this one.
+    #[must_use]
+    pub fn in_namespace(namespace: &str) -> Self {
+        Self { namespace: Some(namespace.to_owned()), ..Self::default() }
+    }
+
     /// Reads one more text: documents in YAML or JSON, `List` objects taken apart.
     pub fn read(&mut self, source: &str, text: &str) {
         for document in document::documents(text) {
@@ -101,15 +122,23 @@ impl Manifests {
         Some(planner::plan(&planner::Input { gateway, spec, live, routes: &routes, namespaces: &self.namespaces }))
     }
 
-    /// Whether a Gateway exists that is not ours, and nothing lets us take it over: then it is not written to.
+    /// Why a Gateway is not written to although a `WrappedGateway` asks for it: it exists, is not ours, and nothing lets us
+    /// take it over.
     #[must_use]
-    pub fn left_alone(&self, gateway: &GatewayRef) -> bool {
-        let adopts = |wrapped: &WrappedGateway| {
-            let annotations = wrapped.metadata.annotations.as_ref();
-            annotations.and_then(|annotations| annotations.get(annotation::ADOPT)).is_some_and(|value| value == "true")
-        };
-        self.gateways.get(gateway).is_some_and(|existing| existing.control == Control::NotOurs)
-            && !self.wrapped_gateways.get(gateway).is_some_and(adopts)
+    pub fn left_alone(&self, gateway: &GatewayRef) -> Option<String> {
+        let existing = self.gateways.get(gateway).filter(|existing| existing.control == Control::NotOurs)?;
+        if let Some(controller) = &existing.controller {
+            return Some(format!("it exists and is controlled by {controller}"));
+        }
+        let annotations = self.wrapped_gateways.get(gateway).and_then(|wrapped| wrapped.metadata.annotations.as_ref());
+        let adopts = annotations.and_then(|annotations| annotations.get(annotation::ADOPT));
+        (adopts.is_none_or(|adopts| adopts != "true")).then(|| {
+            format!(
+                "it exists and was not made by gateway-route-sync; to hand it over, set the annotation {}: \"true\" on the \
+                 WrappedGateway",
+                annotation::ADOPT
+            )
+        })
     }
 
     fn object(&mut self, place: &Place, mut object: Value) {
@@ -136,20 +165,25 @@ impl Manifests {
                 return;
             }
         };
-        let Some(name) = identify(&mut object, &kind) else {
+        let namespace = self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+        let Some(name) = identify(&mut object, &kind, namespace) else {
             self.problem(place, format!("{kind} without metadata.name"));
             return;
         };
         let label = format!("{kind} {}", full_name(&name));
-        if let Some(first) = self.places.get(&label) {
+        if let Some((first, known)) = self.places.get(&label) {
+            // Where several apps bring the namespace that they share, they say the same.
+            if *known == object {
+                return;
+            }
             let message = format!("{label} is there twice; the first one counts, at {first}");
             self.problem(place, message);
             return;
         }
-        self.places.insert(label.clone(), place.clone());
         if let Err(error) = read(self, name, &object) {
             self.problem(place, format!("{label}: {error}"));
         }
+        self.places.insert(label, (place.clone(), object));
     }
 
     fn problem(&mut self, place: &Place, message: String) {
@@ -162,9 +196,9 @@ impl Manifests {
     }
 
     fn gateway(&mut self, name: GatewayRef, object: &Value) -> Result<(), Box<dyn Error>> {
-        let control = control(&name, &object["metadata"]);
+        let (control, controller) = control(&name, &object["metadata"]);
         let live = live_listeners(object, control)?;
-        self.gateways.insert(name, ExistingGateway { live, control });
+        self.gateways.insert(name, ExistingGateway { live, control, controller });
         Ok(())
     }
 
@@ -204,14 +238,14 @@ fn items(object: &mut Value, kind: &str) -> Option<Vec<Value>> {
 }
 
 /// Namespace and name of an object; the namespace is filled in where it is missing, and empty where the kind has none.
-fn identify(object: &mut Value, kind: &str) -> Option<GatewayRef> {
+fn identify(object: &mut Value, kind: &str, default_namespace: &str) -> Option<GatewayRef> {
     let metadata = object.get_mut("metadata")?.as_object_mut()?;
     let name = metadata.get("name")?.as_str().filter(|name| !name.is_empty())?.to_owned();
     if kind == "Namespace" {
         return Some(GatewayRef { namespace: String::new(), name });
     }
     let given = metadata.get("namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty());
-    let namespace = given.unwrap_or(DEFAULT_NAMESPACE).to_owned();
+    let namespace = given.unwrap_or(default_namespace).to_owned();
     metadata.insert("namespace".to_owned(), namespace.clone().into());
     Some(GatewayRef { namespace, name })
 }
@@ -220,21 +254,21 @@ fn full_name(name: &GatewayRef) -> String {
     if name.namespace.is_empty() { name.name.clone() } else { name.to_string() }
 }
 
-/// Whether a Gateway is ours. A uid means nothing in manifests, so the owner's name decides; without an owner, our label
-/// does (a restore, or a Gateway printed without its managedFields).
-fn control(name: &GatewayRef, metadata: &Value) -> Control {
+/// Whether a Gateway is ours, and who else controls it. A uid means nothing in manifests, so the owner's name decides;
+/// without an owner, our label does (a restore, or a Gateway printed without its managedFields).
+fn control(name: &GatewayRef, metadata: &Value) -> (Control, Option<String>) {
     let mut owners = metadata["ownerReferences"].as_array().into_iter().flatten();
-    let ours = match owners.find(|owner| owner["controller"] == true) {
-        Some(owner) => {
-            let version = owner["apiVersion"].as_str().unwrap_or_default();
-            let group = version.split_once('/').map_or("", |(group, _)| group);
-            [GROUP, former::LATER_GROUP].contains(&group)
-                && owner["kind"] == "WrappedGateway"
-                && owner["name"] == name.name.as_str()
-        }
-        None => metadata["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER,
+    let Some(owner) = owners.find(|owner| owner["controller"] == true) else {
+        let ours = metadata["labels"][MANAGED_BY_LABEL] == FIELD_MANAGER;
+        return (if ours { Control::Ours } else { Control::NotOurs }, None);
     };
-    if ours { Control::Ours } else { Control::NotOurs }
+    let text = |key: &str| owner[key].as_str().unwrap_or_default();
+    let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let is_ours = [GROUP, former::LATER_GROUP].contains(&group);
+    if is_ours && text("kind") == "WrappedGateway" && text("name") == name.name {
+        return (Control::Ours, None);
+    }
+    (Control::NotOurs, Some(format!("{} {}", text("kind"), text("name"))))
 }
 
 #[cfg(test)]

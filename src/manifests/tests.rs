@@ -35,7 +35,7 @@ fn empty_documents_and_comments_are_no_documents() {
     let manifests = read(&format!("%YAML 1.2\n---\n# nothing\n---\n\n---\nnull\n---\r\n{}...\n", route("a")));
     assert_eq!(names(&manifests), ["a"]);
     assert_eq!(problems(&manifests), [""; 0]);
-    assert_eq!(manifests.places["HTTPRoute apps/a"].document, 1);
+    assert_eq!(manifests.places["HTTPRoute apps/a"].0.document, 1);
 }
 
 #[test]
@@ -99,6 +99,20 @@ fn of_two_objects_of_one_name_the_first_counts() {
 }
 
 #[test]
+fn the_same_object_twice_is_one_object() {
+    let manifests = read(&format!("{}---\n{}", route("a"), route("a")));
+    assert_eq!((names(&manifests), problems(&manifests).len()), (vec!["a"], 0));
+}
+
+#[test]
+fn an_object_that_says_no_namespace_is_in_the_one_that_was_chosen() {
+    let mut manifests = Manifests::in_namespace("apps");
+    let text = route("a").replace(", namespace: apps", "").replace(", namespace: infra", "");
+    manifests.read("all.yaml", &text);
+    assert_eq!(manifests.routes[0].parent_refs[0].gateway.to_string(), "apps/web");
+}
+
+#[test]
 fn a_gateway_is_ours_by_its_controller_or_else_by_our_label() {
     let gateway = |metadata: &str| {
         let text = format!(
@@ -110,7 +124,7 @@ fn a_gateway_is_ours_by_its_controller_or_else_by_our_label() {
         let name = GatewayRef { namespace: "default".to_owned(), name: "web".to_owned() };
         let existing = &manifests.gateways[&name];
         assert_eq!(existing.live[0].ours, existing.control == Control::Ours);
-        assert_eq!(manifests.left_alone(&name), existing.control == Control::NotOurs);
+        assert_eq!(manifests.left_alone(&name).is_some(), existing.control == Control::NotOurs);
         existing.control
     };
     let owner = |name: &str, group: &str| {
@@ -128,14 +142,16 @@ fn a_gateway_is_ours_by_its_controller_or_else_by_our_label() {
 
 #[test]
 fn a_gateway_that_is_not_ours_is_left_alone_unless_the_template_adopts_it() {
-    let text = |adopt: &str| {
-        format!(
+    let left_alone = |adopt: &str, metadata: &str| {
+        let manifests = read(&format!(
             "kind: WrappedGateway\napiVersion: {GROUP}/v1\nmetadata: {{name: web, annotations: {{{GROUP}/adopt: \"{adopt}\"}}}}\n\
              spec: {{gatewayClassName: any}}\n---\n\
-             kind: Gateway\napiVersion: gateway.networking.k8s.io/v1\nmetadata: {{name: web}}\nspec: {{}}"
-        )
+             kind: Gateway\napiVersion: gateway.networking.k8s.io/v1\nmetadata: {{name: web, {metadata}}}\nspec: {{}}"
+        ));
+        manifests.left_alone(&GatewayRef { namespace: "default".to_owned(), name: "web".to_owned() })
     };
-    let name = GatewayRef { namespace: "default".to_owned(), name: "web".to_owned() };
-    assert!(read(&text("yes")).left_alone(&name));
-    assert!(!read(&text("true")).left_alone(&name));
+    assert!(left_alone("yes", "").is_some_and(|why| why.contains("/adopt: \"true\"")));
+    assert_eq!(left_alone("true", ""), None);
+    let controlled = "ownerReferences: [{controller: true, kind: Thing, name: t, apiVersion: example.com/v1}]";
+    assert_eq!(left_alone("true", controlled).as_deref(), Some("it exists and is controlled by Thing t"));
 }

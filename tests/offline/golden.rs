@@ -103,7 +103,7 @@ fn outcome(files: &[PathBuf]) -> String {
     for gateway in manifests.wrapped_gateways.keys() {
         let plan = manifests.plan(gateway).unwrap();
         let _ = writeln!(text, "{gateway}:");
-        if manifests.left_alone(gateway) {
+        if manifests.left_alone(gateway).is_some() {
             text.push_str("  leftAlone: true\n");
         }
         write_plan(&mut text, &plan);
