@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::{run, telemetry};
+use crate::{render, run, telemetry};
 
 /// Helps with a homelab's cluster
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ pub struct GatewayRouteSync {
 pub enum Instead {
     /// Prints the CRD of WrappedGateway as YAML
     Crd,
+    /// Plans offline: reads manifests, and prints the Gateways that the controller would make of them
+    Render(render::Args),
 }
 
 impl Cli {

@@ -22,6 +22,7 @@
 //! | [`planner`] | routes, template and what is there → what ought to be there: a pure function |
 //! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status |
 //! | [`manifests`] | files → the planner's input, without a cluster |
+//! | [`render`] | the planner on manifests: the offline command |
 //! | [`run`] | the composition root: the only file that knows all others |
 //! | [`cli`] | the command line |
 //! | [`leader`] | which of several replicas works |
@@ -32,7 +33,7 @@
 //! Whoever stands on the left may be used by whoever stands to the right, and not the other way round. A test keeps that.
 //!
 //! ```text
-//! api, routes ← planner ← controller | manifests ← run, cli ← main
+//! api, routes ← planner ← controller | manifests ← run, render ← cli ← main
 //! ```
 //!
 //! # What always holds
@@ -67,6 +68,7 @@ pub mod manifests;
 pub mod metrics;
 pub mod planner;
 pub mod readiness;
+pub mod render;
 pub mod routes;
 pub mod run;
 pub mod server;

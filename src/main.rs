@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use homelab_helper::cli::{Cli, Command, Instead};
+use homelab_helper::render::{self, Outcome};
 use homelab_helper::{api, run};
 
 fn main() -> ExitCode {
@@ -14,7 +15,8 @@ fn main() -> ExitCode {
     let Command::GatewayRouteSync(command) = cli.command;
     match command.instead {
         None => controller(command.run),
-        Some(Instead::Crd) => print(&api::crd_yaml()),
+        Some(Instead::Crd) => print(&api::crd_yaml(), 0),
+        Some(Instead::Render(args)) => tell(&render::render(&args)),
     }
 }
 
@@ -32,11 +34,21 @@ fn controller(args: run::Args) -> ExitCode {
     }
 }
 
-fn print(text: &str) -> ExitCode {
+fn tell(outcome: &Outcome) -> ExitCode {
+    let mut errors = io::stderr().lock();
+    for remark in &outcome.remarks {
+        // Where nobody reads them, there is nobody to tell that either.
+        let _ = writeln!(errors, "{remark}");
+    }
+    print(&outcome.output, outcome.code)
+}
+
+/// Prints a text, and then ends with that code.
+fn print(text: &str, code: u8) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::from(code),
         // Whoever read has had enough, as `head` does.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(code),
         Err(error) => failure(&error, 1),
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the package each one may use, besides itself. Whoever is not named here may use all.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("api", &[]),
     ("backoff", &[]),
     ("explain", &[]),
@@ -16,6 +16,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("readiness", &["routes"]),
     ("server", &["metrics", "readiness"]),
     ("leader", &["backoff", "explain"]),
+    ("render", &["api", "controller", "manifests", "planner", "routes"]),
     ("controller", &["api", "backoff", "explain", "metrics", "planner", "readiness", "routes", "watching"]),
 ];
 

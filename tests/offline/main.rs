@@ -12,3 +12,5 @@ mod diff;
 mod golden;
 // The laws of the planner, over random histories.
 mod properties;
+// Manifests in, Gateways out, without a cluster.
+mod render;
