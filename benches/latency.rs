@@ -41,6 +41,7 @@ async fn main() -> Outcome {
     for size in SIZES {
         let bench = Bench::new(&cluster, size)?;
         let floor = bench.floor().await?;
+        bench.prepare().await?;
         let before = cluster.requests().await?;
         let controller = bench.controller().await?;
         let written = cluster.requests().await?.since(&before).writes();
@@ -110,13 +111,17 @@ impl Bench {
         Ok(())
     }
 
-    /// A route is created, and deleted again.
-    async fn controller(&self) -> Outcome<Vec<Duration>> {
+    /// A WrappedGateway with as many routes as listeners are wanted.
+    async fn prepare(&self) -> Outcome {
         self.wrapped.create(&PostParams::default(), &Self::wrapped_gateway()).await?;
         for host in 0..self.size {
             self.create_route(&format!("host-{host}")).await?;
         }
-        self.settled(self.size).await?;
+        self.settled(self.size).await
+    }
+
+    /// A route is created, and deleted again.
+    async fn controller(&self) -> Outcome<Vec<Duration>> {
         let mut events = Box::pin(self.events("edge").await?);
         let mut samples = Vec::new();
         for sample in 0..SAMPLES {
