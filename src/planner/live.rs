@@ -5,7 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::LiveListener;
+use super::admit::named_namespaces;
+use super::claim::Slot;
+use super::{LiveListener, PlannedListener};
 use crate::api::{FIELD_MANAGER, Listener, former};
 
 /// Whether the Gateway is one that we control. It matters where `metadata.managedFields` is silent about listeners, or knows
@@ -140,6 +142,43 @@ fn programmed(gateway: &Value) -> BTreeSet<&str> {
     };
     let listeners = gateway["status"]["listeners"].as_array().into_iter().flatten();
     listeners.filter(is_programmed).filter_map(|listener| listener["name"].as_str()).collect()
+}
+
+/// The listeners as they are when a plan has been applied: ours in the order planned, and each of somebody else's behind
+/// what it stands behind now.
+pub(super) fn after(live: &[LiveListener], planned: &[PlannedListener]) -> Vec<LiveListener> {
+    let place = |name: &str| live.iter().position(|live| live.listener.name == name);
+    let mut all: Vec<LiveListener> = planned.iter().map(|planned| applied(live, planned)).collect();
+    for (theirs, listener) in live.iter().enumerate().filter(|(_, live)| !live.ours) {
+        if all.iter().any(|ours| ours.listener.name == listener.listener.name) {
+            continue;
+        }
+        let behind = all.iter().rposition(|other| place(&other.listener.name).is_some_and(|place| place < theirs));
+        all.insert(behind.map_or(0, |behind| behind + 1), listener.clone());
+    }
+    all
+}
+
+fn applied(live: &[LiveListener], planned: &PlannedListener) -> LiveListener {
+    let listener = planned.listener.clone();
+    let before = live.iter().find(|live| live.listener.name == listener.name);
+    let as_before = |before: &&LiveListener| Slot::of(&before.listener) == Slot::of(&listener);
+    LiveListener {
+        ours: true,
+        held_by: before.and_then(|before| before.held_by.clone()),
+        programmed: before.filter(as_before).is_some_and(|before| before.programmed),
+        listener,
+    }
+}
+
+/// Whether two lists have the same listeners for the same slots and namespaces: then they mean the same to claims.
+pub(super) fn same_claims(one: &[LiveListener], other: &[LiveListener]) -> bool {
+    let matters = |live: &LiveListener| {
+        let names: Vec<_> = named_namespaces(&live.listener).into_iter().map(str::to_owned).collect();
+        (live.listener.name.clone(), Slot::of(&live.listener), names)
+    };
+    let sorted = |all: &[LiveListener]| all.iter().map(matters).collect::<BTreeSet<_>>();
+    one.len() == other.len() && sorted(one) == sorted(other)
 }
 
 fn text(value: &Value) -> &str {

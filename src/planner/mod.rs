@@ -103,8 +103,21 @@ pub enum Origin {
 }
 
 /// Plans a Gateway. Total: whatever is wrong is in the plan.
+///
+/// A plan that changes the Gateway is explained by the Gateway that it makes, so that the next plan says the same of each
+/// route and nobody is told twice.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
+    let plan = plan_once(input);
+    let after = live::after(input.live, &plan.listeners);
+    if live::same_claims(input.live, &after) {
+        return plan;
+    }
+    let again = plan_once(&Input { live: &after, ..*input });
+    if again.listeners == plan.listeners { again } else { plan }
+}
+
+fn plan_once(input: &Input<'_>) -> Plan {
     let mut kept = BTreeSet::new();
     loop {
         let fixed = Fixed::gather(input, &kept);

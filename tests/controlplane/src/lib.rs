@@ -11,7 +11,7 @@
 //!   [`GatewayApi`] (`gateway_api.rs`);
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`);
 //! - [`Program`] runs a controller against it (`program.rs`);
-//! - [`eventually`] awaits a condition, for tests.
+//! - [`eventually()`] awaits a condition, for tests.
 //!
 //! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
 //!
