@@ -25,11 +25,14 @@ pub struct Moment {
 impl Moment {
     /// `Ready`: the Gateway is as planned. What the WrappedGateway's owner is warned of is said beside it.
     #[must_use]
-    pub fn ready(&self, listeners: usize, routes: usize, warnings: &[Warning]) -> Condition {
+    pub fn ready(&self, listeners: usize, routes: usize, warnings: &[Warning], notice: Option<&str>) -> Condition {
         let mut message =
             format!("The Gateway has {}, for {}.", counted(listeners, "listener"), counted(routes, "attached route"));
         for warning in warnings.iter().filter(|warning| warning.route.is_none()) {
             let _ = write!(message, " {}: {}", warning.reason, warning.message);
+        }
+        if let Some(notice) = notice {
+            let _ = write!(message, " {notice}");
         }
         self.condition("Ready", "True", reason::SUCCEEDED, &message)
     }

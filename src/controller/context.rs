@@ -58,19 +58,19 @@ impl Context {
     }
 
     /// Logs and counts the end of a reconciliation.
-    pub(super) fn ended(
+    pub(super) fn ended<T>(
         &self,
         controller: &'static str,
         object: &impl Display,
         started: Instant,
-        result: &Result<(), Error>,
+        result: &Result<T, Error>,
     ) {
         let category = match result {
-            Ok(()) => reason::SUCCEEDED,
+            Ok(_) => reason::SUCCEEDED,
             Err(error) => error.category(),
         };
         match result {
-            Ok(()) => tracing::debug!(controller, %object, "reconciled"),
+            Ok(_) => tracing::debug!(controller, %object, "reconciled"),
             Err(error) => {
                 let source = std::error::Error::source(error).map(ToString::to_string);
                 tracing::warn!(controller, %object, category, source, error = %error.explain(), "reconciliation failed");

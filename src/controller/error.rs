@@ -46,6 +46,9 @@ pub enum Error {
     /// An event could not be written.
     #[error("an event cannot be written")]
     Event(#[source] kube::Error),
+    /// What an earlier implementation left on an object could not be taken away.
+    #[error("the finalizer of an earlier implementation cannot be removed")]
+    Relics(#[source] kube::Error),
     /// The API server did not answer in time.
     #[error("{stage}: no answer within {} s", .within.as_secs())]
     Timeout {
@@ -65,6 +68,8 @@ pub enum Stage {
     Sync,
     /// Writing the status.
     Status,
+    /// Taking away what an earlier implementation left.
+    Relics,
 }
 
 impl std::fmt::Display for Stage {
@@ -73,6 +78,7 @@ impl std::fmt::Display for Stage {
             Self::Fetch => "reading the Gateway",
             Self::Sync => "writing the Gateway",
             Self::Status => "writing the status",
+            Self::Relics => "removing the finalizer of an earlier implementation",
         })
     }
 }
@@ -87,6 +93,8 @@ pub mod reason {
     pub const GATEWAY_FETCH_FAILED: &str = "GatewayFetchFailed";
     /// The Gateway cannot be made what it should be.
     pub const GATEWAY_SYNC_FAILED: &str = "GatewaySyncFailed";
+    /// A finalizer cannot be removed.
+    pub const FINALIZER_FAILED: &str = "FinalizerFailed";
     /// The status cannot be read or written.
     pub const GATEWAY_STATUS_FAILED: &str = "GatewayStatusFailed";
 }
@@ -100,6 +108,7 @@ impl Error {
             Self::NotServed(_) | Self::Fetch(_) | Self::Timeout { stage: Stage::Fetch, .. } => {
                 reason::GATEWAY_FETCH_FAILED
             }
+            Self::Relics(_) | Self::Timeout { stage: Stage::Relics, .. } => reason::FINALIZER_FAILED,
             Self::Unreadable(Unreadable::Listeners(_)) => reason::GATEWAY_FETCH_FAILED,
             Self::Unreadable(Unreadable::Status(_)) | Self::Status(_) | Self::Timeout { stage: Stage::Status, .. } => {
                 reason::GATEWAY_STATUS_FAILED
@@ -122,7 +131,7 @@ impl Error {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Unreadable(_) => true,
-            Self::Apply(error) | Self::Status(error) => api_status(error)
+            Self::Apply(error) | Self::Status(error) | Self::Relics(error) => api_status(error)
                 .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
             _ => false,
         }
@@ -139,7 +148,9 @@ impl Error {
             }
             Self::Unreadable(source) => source.to_string(),
             Self::Apply(source) => explain_apply(source),
-            Self::Fetch(source) | Self::Status(source) | Self::Event(source) => format!("{self}: {}", told(source)),
+            Self::Fetch(source) | Self::Status(source) | Self::Event(source) | Self::Relics(source) => {
+                format!("{self}: {}", told(source))
+            }
             Self::Invalid(_)
             | Self::Unsupported(_)
             | Self::Refused(_)

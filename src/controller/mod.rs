@@ -12,6 +12,8 @@ pub mod ledger;
 mod mirror;
 mod namespaces;
 pub mod observe;
+mod predecessor;
+mod relics;
 mod report;
 mod route;
 mod shared;
@@ -33,6 +35,7 @@ use crate::readiness::Gate;
 use crate::routes::{GatewayRef, RouteKey};
 pub use context::Context;
 use events::Announcer;
+use predecessor::Predecessor;
 
 /// How many objects of each controller are reconciled at a time.
 const CONCURRENCY: u16 = 8;
@@ -50,8 +53,9 @@ pub async fn run(
     let stop = stop.boxed().shared();
     let context = Arc::new(context);
     let announcer = Arc::new(Announcer::new(context.client.clone()));
-    let shared = Arc::new(shared::Shared::new(Arc::clone(&context), Arc::clone(&announcer)));
-    let route_shared = Arc::new(route::Shared::new(Arc::clone(&context), announcer));
+    let predecessor = Arc::new(Predecessor::default());
+    let shared = Arc::new(shared::Shared::new(Arc::clone(&context), Arc::clone(&announcer), Arc::clone(&predecessor)));
+    let route_shared = Arc::new(route::Shared::new(Arc::clone(&context), announcer, Arc::clone(&predecessor)));
     let (gateways, gateway_writer) = store();
     let (routes, route_writer) = store();
     let (changed, gateways_changed) = unbounded();
@@ -90,7 +94,7 @@ pub async fn run(
         tokio::join!(
             sources::changed_gateways(&context, changed.clone()),
             sources::changed_namespaces(&shared, changed.clone()),
-            sources::beginnings(&context, look_at_all),
+            sources::beginnings(&context, predecessor.at_work(), look_at_all),
             route::keep(route_writer, &route_shared, route_events, due.clone()),
         )
     };

@@ -1,15 +1,17 @@
-//! Reconciles a route: what it is owed beyond its listener. For now that is to say what the plans say of it.
+//! Reconciles a route: what it is owed beyond its listener. That is to say what the plans say of it, and to take away what
+//! an earlier implementation left on it.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
+use kube::api::{Api, ApiResource};
 use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -17,16 +19,22 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 
 use super::context::Context;
-use super::error::Error;
+use super::error::{Error, Stage};
 use super::events::{Announcer, News};
 use super::failures::Failures;
+use super::predecessor::Predecessor;
+use super::relics;
 use crate::api::GATEWAY_GROUP;
 use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
+
+/// How long it may take to clean a route.
+const CLEANING: Duration = Duration::from_secs(15);
 
 /// What reconciliations share.
 pub struct Shared {
     context: Arc<Context>,
     announcer: Arc<Announcer>,
+    predecessor: Arc<Predecessor>,
     told: Told,
     failures: Failures<RouteKey>,
 }
@@ -34,17 +42,21 @@ pub struct Shared {
 impl Shared {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>) -> Self {
-        Self { context, announcer, told: Told::default(), failures: Failures::default() }
+    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>, predecessor: Arc<Predecessor>) -> Self {
+        Self { context, announcer, predecessor, told: Told::default(), failures: Failures::default() }
+    }
+
+    /// A route's kind, at the version that is served.
+    fn resource(&self, route: &Route) -> Option<ApiResource> {
+        self.context.served.borrow().as_ref()?.routes.get(&route.key.kind).cloned()
     }
 
     /// A route as events refer to it.
     fn refer(&self, route: &Route) -> Option<ObjectReference> {
-        let served = self.context.served.borrow();
-        let resource = served.as_ref()?.routes.get(&route.key.kind)?;
+        let resource = self.resource(route)?;
         Some(ObjectReference {
-            api_version: Some(resource.api_version.clone()),
-            kind: Some(resource.kind.clone()),
+            api_version: Some(resource.api_version),
+            kind: Some(resource.kind),
             namespace: Some(route.key.namespace.clone()),
             name: Some(route.key.name.clone()),
             uid: Some(route.uid.clone()),
@@ -114,7 +126,7 @@ pub async fn keep(
     mut changed: UnboundedReceiver<RouteKey>,
     due: UnboundedSender<ObjectRef<Duty>>,
 ) {
-    // Nothing is owed before the first plan, and plans wait for all routes by themselves.
+    // Nothing is said of a route before the first plan, and what is left on one can be taken away as soon as it is seen.
     writer.apply_watcher_event(&Event::Init);
     writer.apply_watcher_event(&Event::InitDone);
     let store = writer.as_reader();
@@ -133,23 +145,25 @@ pub async fn keep(
 }
 
 fn owed(routes: &State, key: &RouteKey) -> Option<Duty> {
-    (!routes.verdicts_of(key).is_empty()).then(|| routes.get(key)).flatten().map(Duty::new)
+    let route = routes.get(key)?;
+    (route.relics || !routes.verdicts_of(key).is_empty()).then(|| Duty::new(route))
 }
 
 /// Reconciles one route.
 ///
 /// # Errors
-/// Where something could not be said of it.
+/// Where something could not be said of it, or taken away from it.
 pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, Error> {
     if !shared.context.may_begin() {
         return Ok(Action::await_change());
     }
     let (started, key) = (Instant::now(), &duty.route.key);
-    let result = tell(&duty.route, &shared).await;
+    let (told, cleaned) = tokio::join!(tell(&duty.route, &shared), clean(&duty.route, &shared));
+    let result = told.and(cleaned);
     shared.context.ended("route", key, started, &result);
-    result?;
+    let wait = result?;
     shared.failures.succeeded(key);
-    Ok(Action::await_change())
+    Ok(wait.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// When to try again.
@@ -171,6 +185,20 @@ async fn tell(route: &Route, shared: &Shared) -> Result<(), Error> {
         shared.told.record(&route.key, gateway, verdict);
     }
     Ok(())
+}
+
+/// Takes away what an earlier implementation left on a route, or says how long to wait before that.
+async fn clean(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error> {
+    // A kind that is not served any more has no routes to clean.
+    let Some(resource) = shared.resource(route).filter(|_| route.relics) else { return Ok(None) };
+    if let Some(wait) = shared.predecessor.pause(tokio::time::Instant::now()) {
+        return Ok(Some(wait));
+    }
+    let api = Api::namespaced_with(shared.context.client.clone(), &route.key.namespace, &resource);
+    let what = route.key.to_string();
+    let removal = relics::remove(&api, &route.key.name, &what, &shared.predecessor);
+    let timeout = Error::Timeout { stage: Stage::Relics, within: CLEANING };
+    tokio::time::timeout(CLEANING, removal).await.unwrap_or(Err(timeout))
 }
 
 /// What was said of each route, and still holds.

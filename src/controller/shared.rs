@@ -8,6 +8,7 @@ use super::events::Announcer;
 use super::failures::Failures;
 use super::ledger::Ledger;
 use super::namespaces::Namespaces;
+use super::predecessor::Predecessor;
 use super::report::Reports;
 use crate::routes::GatewayRef;
 
@@ -19,6 +20,8 @@ pub struct Shared {
     pub namespaces: Namespaces,
     /// Says news.
     pub announcer: Arc<Announcer>,
+    /// Whether an earlier implementation still runs.
+    pub predecessor: Arc<Predecessor>,
     /// What was written to each Gateway last.
     pub ledger: Ledger,
     /// The statuses written last.
@@ -30,10 +33,11 @@ pub struct Shared {
 impl Shared {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>) -> Self {
+    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>, predecessor: Arc<Predecessor>) -> Self {
         Self {
             context,
             announcer,
+            predecessor,
             namespaces: Namespaces::default(),
             ledger: Ledger::default(),
             reports: Reports::default(),

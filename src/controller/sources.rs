@@ -56,6 +56,7 @@ fn changed(
     let objects = settled.map_ok(|objects| stream::iter(objects.into_iter().map(Ok))).try_flatten();
     // The generation counts a deletion too.
     let wish = predicates::generation.combine(predicates::labels).combine(predicates::annotations);
+    let wish = wish.combine(predicates::finalizers);
     objects.predicate_filter(wish, PredicateConfig::default())
 }
 
@@ -104,13 +105,19 @@ pub(super) async fn changed_namespaces(shared: &Shared, changed: UnboundedSender
     shared.namespaces.watch(&shared.context, changed).await;
 }
 
-/// Has everything looked at whenever reconciling begins to make sense, for ever.
-pub(super) async fn beginnings(context: &Context, mut look_at_all: impl FnMut()) {
+/// Has everything looked at whenever reconciling begins to make sense, and whenever an earlier implementation begins or
+/// ceases to be noticed, for ever.
+pub(super) async fn beginnings(
+    context: &Context,
+    mut predecessor: tokio::sync::watch::Receiver<bool>,
+    mut look_at_all: impl FnMut(),
+) {
     let (mut leading, mut listing) = (context.leading.clone(), context.listing.clone());
     loop {
         let alive = tokio::select! {
             changed = leading.changed() => changed.is_ok(),
             changed = listing.changed() => changed.is_ok(),
+            changed = predecessor.changed() => changed.is_ok(),
         };
         if !alive {
             // The process is ending.

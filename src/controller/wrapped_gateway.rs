@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kube::api::{Api, ApiResource};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
@@ -10,10 +11,11 @@ use kube::{Resource as _, ResourceExt as _};
 use super::apply::{Applied, apply};
 use super::error::{Error, Stage};
 use super::observe::observe;
+use super::relics;
 use super::report::report;
 use super::shared::Shared;
 use super::status::{Outcome, RESYNC};
-use crate::api::WrappedGateway;
+use crate::api::{WrappedGateway, former};
 use crate::planner::{Input, plan};
 use crate::routes::GatewayRef;
 
@@ -24,6 +26,8 @@ pub type Stored = DeserializeGuard<WrappedGateway>;
 const ATTEMPTS: usize = 5;
 /// How long reading the Gateway may take.
 const READING: Duration = Duration::from_secs(10);
+/// How long it may take to take away what an earlier implementation left.
+const CLEANING: Duration = Duration::from_secs(15);
 /// How long making the Gateway what it should be may take, all attempts together.
 const SYNCING: Duration = Duration::from_secs(30);
 /// How long writing a status may take.
@@ -34,17 +38,41 @@ const REPORTING: Duration = Duration::from_secs(15);
 /// # Errors
 /// Why its Gateway is not what it should be, or why that could not be said.
 pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Action, Error> {
-    if stored.meta().deletion_timestamp.is_some() || !shared.context.may_begin() {
+    if !shared.context.may_begin() {
         return Ok(Action::await_change());
     }
     let (key, started) = (key(&stored), Instant::now());
-    let result = within(Stage::Sync, SYNCING, sync(&key, &stored, &shared)).await;
-    let told = within(Stage::Status, REPORTING, report(&key, &stored, &shared, &result)).await;
-    let result = result.and(told);
+    let result = within(Stage::Relics, CLEANING, clean(&key, &stored, &shared)).await;
+    let result = if stored.meta().deletion_timestamp.is_some() {
+        result
+    } else {
+        let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
+        work(&key, &stored, &shared, beside).await.map(|()| Some(wait.map_or(RESYNC, |wait| wait.min(RESYNC))))
+    };
     shared.context.ended("wrapped_gateway", &key, started, &result);
-    result?;
+    let wait = result?;
     shared.failures.succeeded(&key);
-    Ok(Action::requeue(RESYNC))
+    Ok(wait.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Takes away what an earlier implementation left on it, or says how long to wait before that. Its finalizer would keep the
+/// WrappedGateway for ever when it is deleted.
+async fn clean(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Option<Duration>, Error> {
+    let finalizers = stored.meta().finalizers.iter().flatten();
+    if !finalizers.into_iter().any(|finalizer| finalizer == former::FINALIZER) {
+        return Ok(None);
+    }
+    let resource = ApiResource::erase::<WrappedGateway>(&());
+    let api = Api::namespaced_with(shared.context.client.clone(), &key.namespace, &resource);
+    relics::remove(&api, &key.name, &format!("WrappedGateway {key}"), &shared.predecessor).await
+}
+
+/// Makes the Gateway what it should be, and tells what came of that and of what was done beside it.
+async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option<Error>) -> Result<(), Error> {
+    let result = within(Stage::Sync, SYNCING, sync(key, stored, shared)).await;
+    let result = result.map(|outcome| Outcome { beside: outcome.beside.or(beside), ..outcome });
+    let told = within(Stage::Status, REPORTING, report(key, stored, shared, &result)).await;
+    result?.beside.map_or(told, Err)
 }
 
 /// When to try again.
@@ -71,7 +99,8 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
                 Applied::Outdated => continue,
             };
         let before = live.iter().map(|live| live.listener.name.clone()).collect();
-        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written });
+        let notice = shared.predecessor.notice(tokio::time::Instant::now());
+        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None, notice });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
 }

@@ -56,7 +56,7 @@ impl Server {
             readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
             metrics: Arc::new(Metrics::new()),
         });
-        Self { asked, shared: Arc::new(Shared::new(context, Arc::new(Announcer::new(client)))) }
+        Self { asked, shared: Arc::new(Shared::new(context, Arc::new(Announcer::new(client)), Arc::default())) }
     }
 
     async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {

@@ -44,6 +44,10 @@ impl<'a> Go<'a> {
         format!("{}/finalizer", self.group)
     }
 
+    pub fn annotation(&self) -> String {
+        format!("{}/previous-parent-refs", self.group)
+    }
+
     fn parameters(&self) -> PostParams {
         PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() }
     }
@@ -119,6 +123,30 @@ impl<'a> Go<'a> {
             listener["tls"] = json!({ "mode": "Terminate", "certificateRefs": [{ "name": secret }] });
         }
         listener
+    }
+
+    /// Puts its finalizer and its bookkeeping on every route of that kind.
+    pub async fn mark(&self, kind: &str) {
+        let api = self.place.objects(kind);
+        for mut route in api.list(&ListParams::default()).await.expect("routes") {
+            if self.is_on(&route) {
+                continue;
+            }
+            let parents = json!({ "ParentRefs": route.data["spec"]["parentRefs"] }).to_string();
+            route.annotations_mut().insert(self.annotation(), parents);
+            route.finalizers_mut().push(self.finalizer());
+            match api.replace(&route.name_any(), &self.parameters(), &route).await {
+                // Someone was faster; it tries again later.
+                Err(kube::Error::Api(status)) if status.code == 409 => {}
+                outcome => drop(outcome.expect("an update")),
+            }
+        }
+    }
+
+    /// Whether an object bears something of it.
+    pub fn is_on(&self, object: &DynamicObject) -> bool {
+        object.finalizers().contains(&self.finalizer())
+            || object.meta().annotations.iter().flatten().any(|(key, _)| *key == self.annotation())
     }
 }
 
