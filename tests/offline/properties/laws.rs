@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use histories::generators::HOSTNAMES;
+use histories::{World, rules};
 use homelab_helper::api::Listener;
 use homelab_helper::planner::attach::attaches;
 use homelab_helper::planner::claim::Slot;
@@ -10,9 +12,6 @@ use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Reason, Rejecti
 use homelab_helper::routes::{Route, RouteKey, RouteKind};
 use proptest::prelude::*;
 
-use super::generators::HOSTNAMES;
-use super::rules;
-use super::world::World;
 use crate::diff;
 
 type Verdict = Result<(), TestCaseError>;

@@ -4,19 +4,15 @@
 //! `PROPTEST_CASES=1000000 cargo test properties` runs longer. A history that once failed is kept in
 //! `proptest-regressions/` and tried first.
 
-mod generators;
 mod laws;
-mod rules;
-mod world;
 
 use std::env;
 
+use histories::generators::{crowd, one_of_the_crowd, step};
+use histories::{Step, World};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-
-use generators::{crowd, one_of_the_crowd, step};
-use world::{Step, World};
 
 /// Histories in an ordinary run.
 const CASES: u32 = 10_000;
@@ -34,7 +30,7 @@ proptest! {
 
     #[test]
     fn the_laws_hold_over_histories(crowd in crowd(), steps in vec(step(), 1..=14)) {
-        let mut world = World::new();
+        let mut world = World::default();
         for nth in 0..crowd {
             world.step(one_of_the_crowd(nth));
         }

@@ -8,15 +8,20 @@ use homelab_helper::api::{Listener, ListenerTemplate, WrappedGatewaySpec};
 use homelab_helper::planner::{self, Input, LiveListener, Plan};
 use homelab_helper::routes::{GatewayRef, ParentRef, Route, RouteKey, Wishes};
 
-use super::rules;
+use crate::rules;
 
 /// The state of the world.
 #[derive(Clone, Debug)]
 pub struct World {
+    /// The Gateway that all of it is about.
     pub gateway: GatewayRef,
+    /// The template.
     pub spec: WrappedGatewaySpec,
+    /// What is on the Gateway, in its order.
     pub live: Vec<LiveListener>,
+    /// The routes that there are.
     pub routes: BTreeMap<RouteKey, Arc<Route>>,
+    /// Labels of the namespaces that are known.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -75,8 +80,9 @@ impl fmt::Debug for Step {
     }
 }
 
-impl World {
-    pub fn new() -> Self {
+impl Default for World {
+    /// Two teams, and a Gateway without listeners.
+    fn default() -> Self {
         let team = |namespace: &str, team: &str| {
             let labels = [("kubernetes.io/metadata.name", namespace), ("team", team)];
             let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
@@ -91,7 +97,9 @@ impl World {
             namespaces: BTreeMap::from([team("infra", "red"), team("apps", "blue")]),
         }
     }
+}
 
+impl World {
     /// Does what the step says, where the API server lets it happen.
     pub fn step(&mut self, step: Step) {
         match step {
@@ -137,16 +145,21 @@ impl World {
         }
     }
 
+    /// The key of the nth route, counted round and round.
+    #[must_use]
     pub fn nth_route(&self, nth: usize) -> Option<RouteKey> {
         self.routes.keys().nth(nth % self.routes.len().max(1)).cloned()
     }
 
+    /// What the planner makes of it.
+    #[must_use]
     pub fn plan(&self) -> Plan {
         let routes: Vec<_> = self.routes.values().cloned().collect();
         self.plan_of(&routes)
     }
 
     /// Plans with the routes in that order.
+    #[must_use]
     pub fn plan_of(&self, routes: &[Arc<Route>]) -> Plan {
         let Self { gateway, spec, live, namespaces, .. } = self;
         planner::plan(&Input { gateway, spec, live, routes, namespaces })

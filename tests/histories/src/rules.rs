@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use homelab_helper::api::{Listener, Protocol, TemplateProtocol, TlsMode, WrappedGatewaySpec};
 
 /// The first rule of the Gateway's definition that the listeners break.
+#[must_use]
 pub fn broken(listeners: &[Listener]) -> Option<String> {
     if listeners.len() > 64 {
         return Some(format!("{} listeners", listeners.len()));
@@ -67,11 +68,13 @@ fn is_subdomain(name: &str) -> bool {
 }
 
 /// What we ask of generated names beyond that: Istio makes Service ports of listener names.
+#[must_use]
 pub fn is_label(name: &str) -> bool {
     name.len() <= 63 && !name.contains('.') && is_subdomain(name)
 }
 
 /// Whether a data plane can serve both listeners, which are on one Gateway.
+#[must_use]
 pub fn fit_together(a: &Listener, b: &Listener) -> bool {
     let udp = |listener: &Listener| listener.protocol == Protocol::Udp;
     if a.port != b.port || udp(a) || udp(b) {
@@ -88,6 +91,7 @@ pub fn fit_together(a: &Listener, b: &Listener) -> bool {
 }
 
 /// The `WrappedGateway`'s own rules about the redirect.
+#[must_use]
 pub fn redirect_is_refused(spec: &WrappedGatewaySpec) -> bool {
     let Some(template) = &spec.listener_template else { return false };
     template.protocol == TemplateProtocol::Http || template.port == Some(80)

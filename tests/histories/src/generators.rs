@@ -14,8 +14,9 @@ use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-use super::world::Step;
+use crate::Step;
 
+/// Every hostname that is one.
 pub const HOSTNAMES: [&str; 7] = [
     "example.com",
     "*.example.com",
@@ -46,10 +47,16 @@ pub fn step() -> impl Strategy<Value = Step> {
 
 /// So many listeners of others that the limit is near; none in most worlds.
 pub fn crowd() -> impl Strategy<Value = u16> {
-    prop_oneof![9 => Just(0), 1 => 58..=64_u16]
+    prop_oneof![9 => Just(0), 1 => near_the_limit()]
+}
+
+/// So many listeners of others that hardly any are left, or none.
+pub fn near_the_limit() -> impl Strategy<Value = u16> {
+    58..=64_u16
 }
 
 /// One of the crowd.
+#[must_use]
 pub fn one_of_the_crowd(nth: u16) -> Step {
     Step::PutForeign(Listener {
         name: format!("filler-{nth}"),
@@ -61,7 +68,7 @@ pub fn one_of_the_crowd(nth: u16) -> Step {
     })
 }
 
-pub fn route() -> impl Strategy<Value = Route> {
+fn route() -> impl Strategy<Value = Route> {
     let hostnames = prop_oneof![
         9 => subsequence(HOSTNAMES.to_vec(), 1..=3).prop_shuffle(),
         1 => select(vec![vec![], vec!["192.0.2.1"], vec!["www.example.com", "Upper.example.com"]]),
