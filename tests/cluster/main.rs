@@ -1,5 +1,7 @@
 //! What only a real API server can tell: apply semantics, defaulting, CEL, watches, garbage collection.
 
+/// Whatever the planner makes of a random history, the API server takes it.
+mod agree;
 /// What becomes of an apply: guards, and no write where nothing is to be written.
 mod apply;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
