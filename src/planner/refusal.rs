@@ -33,7 +33,8 @@ pub(super) fn annotated_port(written: &str, entry: &str) -> Refusal {
 }
 
 pub(super) fn port_required(kind: RouteKind) -> Refusal {
-    let message = format!("a {kind} must say its port: set parentRefs[].port, or annotation {}", annotation::PORTS);
+    let kind = kind.with_article();
+    let message = format!("{kind} must say its port: set parentRefs[].port, or annotation {}", annotation::PORTS);
     refusal(Reason::PortRequired, message)
 }
 
@@ -43,8 +44,9 @@ pub(super) fn unknown_mode(reason: Reason, annotation: &str, value: &str, [one, 
 
 pub(super) fn hostname_required(kind: RouteKind) -> Refusal {
     let message = format!(
-        "a {kind} without spec.hostnames asks for no listener; list its hostnames. By the Gateway API it attaches to every \
-         listener that admits its namespace"
+        "{} without spec.hostnames asks for no listener; list its hostnames. By the Gateway API it attaches to every \
+         listener that admits its namespace",
+        kind.with_article()
     );
     refusal(Reason::HostnameRequired, message)
 }
@@ -88,11 +90,11 @@ pub(super) fn misnamed(slot: &Slot, wanted: &str, name: &str) -> Refusal {
 
 pub(super) fn not_admitted(listener: &Listener, route: &Route) -> Refusal {
     let message = format!(
-        "listener `{}` serves {}, and its allowedRoutes do not admit a {} of namespace {}; widen them, or ask for something \
+        "listener `{}` serves {}, and its allowedRoutes do not admit {} of namespace {}; widen them, or ask for something \
          else",
         listener.name,
         Slot::of(listener),
-        route.key.kind,
+        route.key.kind.with_article(),
         route.key.namespace
     );
     refusal(Reason::NotAdmitted, message)

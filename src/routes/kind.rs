@@ -35,6 +35,18 @@ impl RouteKind {
         }
     }
 
+    /// Its name in a sentence, with the article as it is spoken: one says `an aitch`.
+    #[must_use]
+    pub const fn with_article(self) -> &'static str {
+        match self {
+            Self::Grpc => "a GRPCRoute",
+            Self::Http => "an HTTPRoute",
+            Self::Tcp => "a TCPRoute",
+            Self::Tls => "a TLSRoute",
+            Self::Udp => "a UDPRoute",
+        }
+    }
+
     /// The resource's name in URLs and RBAC rules.
     #[must_use]
     pub const fn plural(self) -> &'static str {
