@@ -5,12 +5,13 @@ mod document;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, annotation, former};
+use crate::api::{self, FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, annotation, former};
 use crate::planner::{self, Control, LiveListener, Plan, live_listeners};
 use crate::routes::{self, GatewayRef, Route, RouteKind};
 
@@ -36,8 +37,8 @@ pub struct Manifests {
     pub problems: Vec<Problem>,
     /// Namespace of an object that says none; none: as in `kubectl apply` without a context.
     namespace: Option<String>,
-    /// Where each object was read, and what it says, so that another one of the same name is told.
-    places: BTreeMap<String, (Place, Value)>,
+    /// Where each object was read, and a hash of what it says, so that another one of the same name is told.
+    places: BTreeMap<String, (Place, u64)>,
 }
 
 /// A Gateway that exists.
@@ -112,6 +113,11 @@ impl Manifests {
         }
     }
 
+    /// Reads one object that stands in no text.
+    pub fn read_object(&mut self, source: &str, object: Value) {
+        self.object(&Place::whole(source), object);
+    }
+
     /// What ought to be on a Gateway; none where no `WrappedGateway` asks for it.
     #[must_use]
     pub fn plan(&self, gateway: &GatewayRef) -> Option<Plan> {
@@ -171,9 +177,10 @@ impl Manifests {
             return;
         };
         let label = format!("{kind} {}", full_name(&name));
+        let hash = hash(&object);
         if let Some((first, known)) = self.places.get(&label) {
             // Where several apps bring the namespace that they share, they say the same.
-            if *known == object {
+            if *known == hash {
                 return;
             }
             let message = format!("{label} is there twice; the first one counts, at {first}");
@@ -183,7 +190,7 @@ impl Manifests {
         if let Err(error) = read(self, name, &object) {
             self.problem(place, format!("{label}: {error}"));
         }
-        self.places.insert(label, (place.clone(), object));
+        self.places.insert(label, (place.clone(), hash));
     }
 
     fn problem(&mut self, place: &Place, message: String) {
@@ -191,7 +198,9 @@ impl Manifests {
     }
 
     fn wrapped_gateway(&mut self, name: GatewayRef, object: &Value) -> Result<(), Box<dyn Error>> {
-        self.wrapped_gateways.insert(name, WrappedGateway::deserialize(object)?);
+        let mut object = object.clone();
+        api::fill_defaults(&mut object);
+        self.wrapped_gateways.insert(name, WrappedGateway::deserialize(&object)?);
         Ok(())
     }
 
@@ -212,7 +221,7 @@ impl Manifests {
         let labels = Option::<BTreeMap<String, String>>::deserialize(&object["metadata"]["labels"])?;
         let mut labels = labels.unwrap_or_default();
         // The API server puts it on every namespace; a manifest need not say it.
-        labels.insert(crate::api::NAMESPACE_NAME_LABEL.to_owned(), name.name.clone());
+        labels.insert(api::NAMESPACE_NAME_LABEL.to_owned(), name.name.clone());
         self.namespaces.insert(name.name, labels);
         Ok(())
     }
@@ -248,6 +257,13 @@ fn identify(object: &mut Value, kind: &str, default_namespace: &str) -> Option<G
     let namespace = given.unwrap_or(default_namespace).to_owned();
     metadata.insert("namespace".to_owned(), namespace.clone().into());
     Some(GatewayRef { namespace, name })
+}
+
+/// Tells objects apart without keeping them: a cluster has many, and each is large.
+fn hash(object: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    object.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn full_name(name: &GatewayRef) -> String {

@@ -68,6 +68,6 @@ pub fn crd_yaml() -> String {
 }
 
 /// The schema as whatever type is asked for.
-fn schema<T: DeserializeOwned>() -> T {
+pub(super) fn schema<T: DeserializeOwned>() -> T {
     serde_saphyr::from_str(SCHEMA).expect("the schema is valid, as the tests show")
 }

@@ -1,11 +1,13 @@
 //! The `WrappedGateway` resource, the slice of `Gateway` that is read and written, and every name that the two share.
 
 mod crd;
+mod defaults;
 mod gateway;
 mod lenient;
 mod wrapped_gateway;
 
 pub use crd::{SCHEMA, crd, crd_yaml};
+pub use defaults::fill_defaults;
 pub use gateway::{
     AllowedRoutes, Listener, ListenerTls, NamespacesFrom, Protocol, RouteGroupKind, RouteNamespaces, SecretReference,
     TlsMode,
