@@ -22,7 +22,7 @@
 //! | [`planner`] | routes, template and what is there → what ought to be there: a pure function |
 //! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status |
 //! | [`manifests`] | files → the planner's input, without a cluster |
-//! | [`render`] | the planner on manifests: the offline command |
+//! | [`render`] | the planner on manifests, without a cluster or compared with one |
 //! | [`run`] | the composition root: the only file that knows all others |
 //! | [`cli`] | the command line |
 //! | [`leader`] | which of several replicas works |

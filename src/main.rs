@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match command.instead {
         None => controller(command.run),
         Some(Instead::Crd) => print(&api::crd_yaml(), 0),
-        Some(Instead::Render(args)) => tell(&render::render(&args)),
+        Some(Instead::Render(args)) => rendering(&args),
     }
 }
 
@@ -31,6 +31,13 @@ fn controller(args: run::Args) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure(&error, error.exit_code()),
+    }
+}
+
+fn rendering(args: &render::Args) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => tell(&runtime.block_on(render::render(args))),
+        Err(error) => failure(&error, 2),
     }
 }
 

@@ -1,9 +1,13 @@
 //! Plans offline: manifests → the Gateways that the controller would make of them, without a cluster.
 
+mod cluster;
+mod diff;
 mod explain;
 mod read;
 mod remarks;
 mod yaml;
+
+pub use diff::unified;
 
 use std::path::PathBuf;
 
@@ -12,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::api::WrappedGateway;
 use crate::controller::wish::Wish;
+use crate::kubeconfig;
 use crate::manifests::Manifests;
 use crate::planner::Plan;
 use crate::routes::GatewayRef;
@@ -27,12 +32,21 @@ The Gateways go to standard output, for `kubectl apply --server-side -f -`. They
 listeners that someone else put on a Gateway are not among theirs, and without --server-side kubectl would remove those.
 Everything else goes to standard error, one line each.
 
+With --diff nothing is printed but what the controller would change on the Gateways of the cluster, and nothing is
+written. What belongs to others is not shown. WrappedGateways, routes and namespaces' labels are those of the cluster, or
+where manifests are given, those: the manifests are then taken for all that there is, except that labels of namespaces
+which are not among them come from the cluster.
+
 Exit codes:
   0  everything is as the manifests ask for
   1  the Gateways are printed, but something is not to be had: a route is rejected (unless --allow-rejected), a listener
      of a WrappedGateway is left out, or a Gateway is left alone because it belongs to someone else
   2  the arguments or the manifests are of no use: each mistake is told, and nothing is printed, so that nothing that was
-     planned from half of the manifests is applied";
+     planned from half of the manifests is applied
+With --diff, as those of `kubectl diff`:
+  0  nothing would change
+  1  something would change
+  2  something could not be read or compared; with manifests of no use, nothing is printed";
 
 /// What is rendered, and how it is shown.
 #[derive(Clone, Debug, ClapArgs)]
@@ -40,7 +54,7 @@ Exit codes:
 #[group(skip)]
 pub struct Args {
     /// Manifests: files, folders, or `-` for standard input
-    #[arg(value_name = "FILE|DIR|-", required = true)]
+    #[arg(value_name = "FILE|DIR|-", required_unless_present = "diff")]
     paths: Vec<PathBuf>,
     /// How the Gateways are printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Yaml)]
@@ -54,6 +68,11 @@ pub struct Args {
     /// Print, for people: each listener, who asks for it, why it has its name; each rejection and what to do about it
     #[arg(long, conflicts_with = "output")]
     explain: bool,
+    /// Show what would change on the cluster's Gateways; without manifests, everything is read from the cluster
+    #[arg(long, conflicts_with_all = ["output", "explain", "allow_rejected"])]
+    diff: bool,
+    #[command(flatten)]
+    kubeconfig: kubeconfig::Args,
 }
 
 /// How Gateways are printed.
@@ -87,16 +106,23 @@ struct Planned<'a> {
 }
 
 /// Reads the manifests and plans every Gateway for which there is a WrappedGateway among them.
-#[must_use]
-pub fn render(args: &Args) -> Outcome {
-    let manifests = read::manifests(&args.paths, &args.namespace);
+pub async fn render(args: &Args) -> Outcome {
+    let mut manifests = read::manifests(&args.paths, &args.namespace);
     let mut remarks = remarks::unreadable(&manifests);
-    if remarks.is_empty() && manifests.wrapped_gateways.is_empty() {
+    if remarks.is_empty() && manifests.wrapped_gateways.is_empty() && !args.paths.is_empty() {
         remarks.push("error: there is no WrappedGateway among the manifests".to_owned());
     }
     if !remarks.is_empty() {
         remarks.extend(remarks::ignored(&manifests));
         return Outcome { output: String::new(), remarks, code: 2 };
+    }
+    if args.diff {
+        return match cluster::Cluster::connect(&args.kubeconfig).await {
+            Ok(cluster) => cluster.diff(&mut manifests, args.paths.is_empty()).await,
+            Err(error) => {
+                Outcome { output: String::new(), remarks: vec![remarks::line(&format!("error: {error}"))], code: 2 }
+            }
+        };
     }
     let planned = all_planned(&manifests);
     let code = u8::from(planned.iter().any(|planned| planned.falls_short(args.allow_rejected)));
@@ -111,11 +137,12 @@ pub fn render(args: &Args) -> Outcome {
 }
 
 fn all_planned(manifests: &Manifests) -> Vec<Planned<'_>> {
-    let planned = |(key, wrapped)| {
-        let plan = manifests.plan(key)?;
-        Some(Planned { key, wrapped, plan, left_alone: manifests.left_alone(key) })
-    };
-    manifests.wrapped_gateways.iter().filter_map(planned).collect()
+    manifests.wrapped_gateways.keys().filter_map(|key| planned(manifests, key)).collect()
+}
+
+fn planned<'a>(manifests: &'a Manifests, key: &GatewayRef) -> Option<Planned<'a>> {
+    let (key, wrapped) = manifests.wrapped_gateways.get_key_value(key)?;
+    Some(Planned { key, wrapped, plan: manifests.plan(key)?, left_alone: manifests.left_alone(key) })
 }
 
 impl Planned<'_> {

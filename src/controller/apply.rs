@@ -1,6 +1,6 @@
 //! The only writer of Gateways.
 
-mod claim;
+pub(super) mod claim;
 
 use kube::Client;
 use kube::api::{Patch, PatchParams};
@@ -63,7 +63,8 @@ pub async fn apply(
 const FOUGHT_OVER: &str = "Someone else keeps undoing what is written to the Gateway, so it is written less often. \
                            metadata.managedFields of the Gateway names who writes it.";
 
-fn refuse(existing: &Existing) -> Result<(), Error> {
+/// An error where the Gateway is not ours to write.
+pub(super) fn refuse(existing: &Existing) -> Result<(), Error> {
     if let Standing::Foreign(why) = &existing.standing {
         return Err(Error::Refused(why.clone()));
     }

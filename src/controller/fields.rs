@@ -49,6 +49,15 @@ impl Shape {
         }
     }
 
+    /// The shape of an object's field.
+    fn of_field(&self, name: &str) -> &Self {
+        match self {
+            Self::Object(fields) => fields.get(name).unwrap_or(&Self::Atomic),
+            Self::Map(values) => values,
+            Self::Atomic | Self::ListMap(..) => &Self::Atomic,
+        }
+    }
+
     /// The part of every object's metadata that we apply. Its schema is the API server's own.
     #[must_use]
     pub fn of_metadata() -> Self {
@@ -134,14 +143,9 @@ fn empty() -> Value {
 #[must_use]
 pub fn has(shape: &Shape, wanted: &Value, live: &Value) -> bool {
     match (wanted, live) {
-        (Value::Object(wanted), Value::Object(live)) => wanted.iter().all(|(name, value)| {
-            let field = match shape {
-                Shape::Object(fields) => fields.get(name).unwrap_or(&Shape::Atomic),
-                Shape::Map(values) => values,
-                Shape::Atomic | Shape::ListMap(..) => &Shape::Atomic,
-            };
-            live.get(name).is_some_and(|live| has(field, value, live))
-        }),
+        (Value::Object(wanted), Value::Object(live)) => {
+            wanted.iter().all(|(name, value)| live.get(name).is_some_and(|live| has(shape.of_field(name), value, live)))
+        }
         (Value::Array(wanted), Value::Array(live)) => match shape {
             Shape::ListMap(keys, element) => wanted.iter().all(|wanted| {
                 let key = element_key(keys, wanted);
@@ -151,6 +155,69 @@ pub fn has(shape: &Shape, wanted: &Value, live: &Value) -> bool {
         },
         _ => wanted == live,
     }
+}
+
+/// `wanted`, with the values of `live` wherever these are the same but for defaults of the server.
+#[must_use]
+pub fn with_defaults(shape: &Shape, wanted: &Value, live: &Value) -> Value {
+    match (shape, wanted) {
+        (Shape::Object(_) | Shape::Map(_), Value::Object(wanted)) if !wanted.is_empty() => {
+            let field = |(name, wanted): (&String, &Value)| {
+                let value = live.get(name).map(|live| with_defaults(shape.of_field(name), wanted, live));
+                (name.clone(), value.unwrap_or_else(|| wanted.clone()))
+            };
+            Value::Object(wanted.iter().map(field).collect())
+        }
+        (Shape::ListMap(keys, shape), Value::Array(wanted)) => {
+            let elements = live.as_array().map(Vec::as_slice).unwrap_or_default();
+            let element = |wanted: &Value| {
+                let key = element_key(keys, wanted);
+                let live = elements.iter().find(|live| element_key(keys, live) == key);
+                live.map_or_else(|| wanted.clone(), |live| with_defaults(shape, wanted, live))
+            };
+            Value::Array(wanted.iter().map(element).collect())
+        }
+        _ if has(shape, wanted, live) => live.clone(),
+        _ => wanted.clone(),
+    }
+}
+
+/// The part of `value` that a field set owns; none where it has none of it.
+#[must_use]
+pub fn part(fields: &Value, value: &Value) -> Option<Value> {
+    if is_leaf(fields) {
+        return Some(value.clone());
+    }
+    let paths = || fields.as_object().into_iter().flatten();
+    let part = match value {
+        Value::Object(object) => {
+            let member = |(path, fields): (&String, &Value)| {
+                let name = path.strip_prefix("f:")?;
+                Some((name.to_owned(), part(fields, object.get(name)?)?))
+            };
+            Value::Object(paths().filter_map(member).collect())
+        }
+        Value::Array(elements) => {
+            Value::Array(elements.iter().filter_map(|element| part_of_element(fields, element)).collect())
+        }
+        scalar => scalar.clone(),
+    };
+    // What holds only parts of others' is not there for us.
+    let is_empty = part.as_object().is_some_and(Map::is_empty) || part.as_array().is_some_and(Vec::is_empty);
+    (!is_empty || fields.get(".").is_some()).then_some(part)
+}
+
+/// The same of an element of a list map, with the fields by which it is told apart.
+fn part_of_element(fields: &Value, element: &Value) -> Option<Value> {
+    fields.as_object()?.iter().find_map(|(path, fields)| {
+        let key: Map<String, Value> = serde_json::from_str(path.strip_prefix("k:")?).ok()?;
+        if !key.iter().all(|(name, value)| element.get(name) == Some(value)) {
+            return None;
+        }
+        let mut part = part(fields, element)?;
+        part.as_object_mut()?.extend(key);
+        Some(part)
+    })
 }
 
 /// The field set of our own Apply entry, if there is one. Entries of subresources speak of status.

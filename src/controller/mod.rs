@@ -13,6 +13,7 @@ mod mirror;
 mod namespaces;
 pub mod observe;
 mod predecessor;
+pub mod preview;
 mod relics;
 mod report;
 mod route;
@@ -35,6 +36,7 @@ use crate::readiness::Gate;
 use crate::routes::{GatewayRef, RouteKey};
 pub use context::Context;
 use events::Announcer;
+pub use namespaces::needs_labels;
 use predecessor::Predecessor;
 
 /// How many objects of each controller are reconciled at a time.

@@ -99,7 +99,8 @@ impl Namespaces {
 }
 
 /// Whether a plan depends on any label of a namespace but its name.
-fn needs_labels(spec: &WrappedGatewaySpec, live: &[LiveListener]) -> bool {
+#[must_use]
+pub fn needs_labels(spec: &WrappedGatewaySpec, live: &[LiveListener]) -> bool {
     let template = spec.listener_template.as_ref();
     let of_routes =
         |namespaces: Option<&RouteNamespaces>| namespaces.and_then(|namespaces| namespaces.selector.clone());

@@ -129,7 +129,8 @@ impl Wish {
         manifest
     }
 
-    fn named(&self, key: &GatewayRef) -> Value {
+    /// The object, with its name.
+    pub(super) fn named(&self, key: &GatewayRef) -> Value {
         let mut object = json!(self);
         object["apiVersion"] = json!(format!("{GATEWAY_GROUP}/v1"));
         object["kind"] = json!("Gateway");
@@ -175,7 +176,7 @@ pub(super) fn owned_listeners(listeners: &[&Value]) -> Value {
 }
 
 /// How the API server merges what is wished. The spec's own part has the schema of the same fields of the WrappedGateway.
-fn shape() -> &'static Shape {
+pub(super) fn shape() -> &'static Shape {
     static SHAPE: OnceLock<Shape> = OnceLock::new();
     SHAPE.get_or_init(|| {
         let crd = crate::api::crd();

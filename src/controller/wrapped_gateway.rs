@@ -108,12 +108,17 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
 /// The WrappedGateway, if it can be read and asks for nothing that is still to come.
 fn supported(stored: &Stored) -> Result<&WrappedGateway, Error> {
     let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
+    refuse_unsupported(wrapped).map(|()| wrapped)
+}
+
+/// An error where the WrappedGateway asks for what is still to come.
+pub(super) fn refuse_unsupported(wrapped: &WrappedGateway) -> Result<(), Error> {
     if wrapped.spec.https_redirect {
         return Err(Error::Unsupported(
             "The field spec.httpsRedirect is not supported yet, so the Gateway is left as it is. Take the field away.",
         ));
     }
-    Ok(wrapped)
+    Ok(())
 }
 
 async fn within<T>(stage: Stage, limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -22,6 +22,8 @@ mod ownership;
 mod quiet;
 /// The controllers without the watches of routes: what makes them look, what they say, and when they are silent.
 mod reconcile;
+/// What would be changed is what is changed then, and nothing before that.
+mod render;
 /// What is admitted as a `WrappedGateway`, and what is said of the rest.
 mod validation;
 /// A cluster with the controller in it, and words to speak of it.

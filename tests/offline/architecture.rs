@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("readiness", &["routes"]),
     ("server", &["metrics", "readiness"]),
     ("leader", &["backoff", "explain"]),
-    ("render", &["api", "controller", "manifests", "planner", "routes"]),
+    ("render", &["api", "controller", "explain", "kubeconfig", "manifests", "planner", "routes"]),
     ("controller", &["api", "backoff", "explain", "metrics", "planner", "readiness", "routes", "watching"]),
 ];
 

@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use homelab_helper::manifests::Manifests;
 use homelab_helper::planner::{Plan, PlannedListener, Reason, WarningReason};
+use homelab_helper::render::unified;
 use serde_json::Value;
-
-use crate::diff;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/offline/golden");
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
@@ -36,7 +35,7 @@ fn golden() {
             continue;
         }
         let name = expectation.strip_prefix(FOLDER).unwrap_or(&expectation).display();
-        let _ = write!(failures, "\n{name}\n{}\n{}", rule(&manifests[0]), diff::lines(&expected, &planned));
+        let _ = write!(failures, "\n{name}\n{}\n{}", rule(&manifests[0]), unified(&expected, &planned));
     }
     assert!(failures.is_empty(), "- expected, + planned (UPDATE=1 takes over what is planned)\n{failures}");
 }

@@ -6,8 +6,6 @@ mod architecture;
 mod cli;
 // The definition of WrappedGateway: its file, its words, and what it admits.
 mod crd;
-// Line by line, what changed between two texts.
-mod diff;
 // The planner's rules, each as a pair of files: manifests in, plan out.
 mod golden;
 // The laws of the planner, over random histories.

@@ -43,7 +43,7 @@ pub(super) async fn claim(
 }
 
 /// The owners, with the WrappedGateway in the place of the one that came before it, if there was one.
-fn handed_over(existing: &Existing, wrapped: &WrappedGateway) -> Vec<OwnerReference> {
+pub(in crate::controller) fn handed_over(existing: &Existing, wrapped: &WrappedGateway) -> Vec<OwnerReference> {
     let mut owners = existing.metadata.owner_references.clone().unwrap_or_default();
     let Some(ours) = owner(wrapped) else { return owners };
     owners.retain(|owner| owner.uid != ours.uid && !is_former_owner(owner, wrapped));
@@ -53,25 +53,7 @@ fn handed_over(existing: &Existing, wrapped: &WrappedGateway) -> Vec<OwnerRefere
 
 /// The entries of `managedFields`, with everything that is ours in one Apply entry.
 fn claimed(existing: &Existing) -> Vec<Value> {
-    let entries = existing.object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut own = json!({});
-    let mut claimed = Vec::new();
-    for entry in entries {
-        if fields::is_own(entry) {
-            own = fields::union(&own, &entry["fieldsV1"]);
-        } else if fields::is_former(entry) {
-            let (taken, left) = parted(&entry["fieldsV1"]);
-            own = fields::union(&own, &taken);
-            if !is_empty(&left) {
-                let mut entry = entry.clone();
-                entry["fieldsV1"] = left;
-                claimed.push(entry);
-            }
-        } else {
-            claimed.push(entry.clone());
-        }
-    }
-    own = fields::union(&own, &unclaimed(existing, &own));
+    let (own, mut claimed) = parted_entries(existing);
     if !is_empty(&own) {
         claimed.push(json!({
             "manager": FIELD_MANAGER,
@@ -82,6 +64,35 @@ fn claimed(existing: &Existing) -> Vec<Value> {
         }));
     }
     claimed
+}
+
+/// The field set of everything that counts as ours, whoever's entry has it.
+pub(in crate::controller) fn own_fields(existing: &Existing) -> Value {
+    parted_entries(existing).0
+}
+
+/// What of `managedFields` is ours, as one field set, and the entries of others.
+fn parted_entries(existing: &Existing) -> (Value, Vec<Value>) {
+    let entries = existing.object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut own = json!({});
+    let mut others = Vec::new();
+    for entry in entries {
+        if fields::is_own(entry) {
+            own = fields::union(&own, &entry["fieldsV1"]);
+        } else if fields::is_former(entry) {
+            let (taken, left) = parted(&entry["fieldsV1"]);
+            own = fields::union(&own, &taken);
+            if !is_empty(&left) {
+                let mut entry = entry.clone();
+                entry["fieldsV1"] = left;
+                others.push(entry);
+            }
+        } else {
+            others.push(entry.clone());
+        }
+    }
+    own = fields::union(&own, &unclaimed(existing, &own));
+    (own, others)
 }
 
 /// The field set of the listeners that count as ours and are in no entry that is.

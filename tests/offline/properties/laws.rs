@@ -9,10 +9,9 @@ use homelab_helper::api::Listener;
 use homelab_helper::planner::attach::attaches;
 use homelab_helper::planner::claim::Slot;
 use homelab_helper::planner::{Input, LiveListener, Origin, Plan, Reason, Rejection, Served, WarningReason};
+use homelab_helper::render::unified;
 use homelab_helper::routes::{Route, RouteKey, RouteKind};
 use proptest::prelude::*;
-
-use crate::diff;
 
 type Verdict = Result<(), TestCaseError>;
 
@@ -35,7 +34,7 @@ fn same<T: Debug + PartialEq>(what: &str, old: &[T], new: &[T]) -> Verdict {
     }
     let lines = |items: &[T]| items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join("\n");
     let (old, new) = (lines(old), lines(new));
-    Err(TestCaseError::fail(format!("{what}\n{}", diff::lines(&old, &new))))
+    Err(TestCaseError::fail(format!("{what}\n{}", unified(&old, &new))))
 }
 
 pub fn planning_again_changes_nothing(applied: &World, plan: &Plan) -> Verdict {

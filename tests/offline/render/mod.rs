@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::diff;
+use homelab_helper::render::unified;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const TRANSCRIPTS: &str = "tests/offline/render";
@@ -54,7 +54,7 @@ fn transcripts() {
             fs::write(&file, &played).unwrap();
             continue;
         }
-        let _ = write!(failures, "\n{}\n{}", file.display(), diff::lines(&expected, &played));
+        let _ = write!(failures, "\n{}\n{}", file.display(), unified(&expected, &played));
     }
     assert!(failures.is_empty(), "- expected, + seen (UPDATE=1 takes over what is seen)\n{failures}");
 }
