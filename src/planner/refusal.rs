@@ -108,7 +108,7 @@ pub(super) fn conflict(reason: Reason, slot: &Slot, name: &str, other: &Slot) ->
 pub(super) fn namespace_not_allowed(slot: &Slot, gateway: &GatewayRef, namespace: &str) -> Refusal {
     let message = format!(
         "{slot}: spec.listenerTemplate.allowedRoutes of WrappedGateway {gateway} does not let routes of namespace \
-         {namespace} ask for listeners"
+         {namespace} ask for listeners; have the namespace admitted there, or take another Gateway"
     );
     refusal(Reason::NamespaceNotAllowed, message)
 }
@@ -116,7 +116,7 @@ pub(super) fn namespace_not_allowed(slot: &Slot, gateway: &GatewayRef, namespace
 pub(super) fn hostname_not_granted(slot: &Slot, gateway: &GatewayRef, namespace: &str) -> Refusal {
     let message = format!(
         "{slot}: no entry of spec.listenerTemplate.hostnameGrants of WrappedGateway {gateway} gives the hostname to \
-         namespace {namespace}"
+         namespace {namespace}; have it granted, or take another hostname"
     );
     refusal(Reason::HostnameNotGranted, message)
 }
@@ -138,8 +138,9 @@ pub(super) fn port_owned(slot: &Slot, owner: &str) -> Refusal {
 }
 
 pub(super) fn quota_reached(slot: &Slot, namespace: &str) -> Refusal {
-    let message =
-        format!("{slot}: namespace {namespace} has as many listeners of its own as maxListenersPerNamespace admits");
+    let message = format!(
+        "{slot}: namespace {namespace} has as many listeners of its own as maxListenersPerNamespace admits; give up another one, or have the number raised"
+    );
     refusal(Reason::NamespaceQuotaReached, message)
 }
 
