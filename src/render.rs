@@ -15,6 +15,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::api::WrappedGateway;
+use crate::controller::preview::unsupported;
 use crate::controller::wish::Wish;
 use crate::kubeconfig;
 use crate::manifests::Manifests;
@@ -40,7 +41,7 @@ which are not among them come from the cluster.
 Exit codes:
   0  everything is as the manifests ask for
   1  the Gateways are printed, but something is not to be had: a route is rejected (unless --allow-rejected), a listener
-     of a WrappedGateway is left out, or a Gateway is left alone because it belongs to someone else
+     of a WrappedGateway is left out, or a Gateway is left alone, mostly because it belongs to someone else
   2  the arguments or the manifests are of no use: each mistake is told, and nothing is printed, so that nothing that was
      planned from half of the manifests is applied
 With --diff, as those of `kubectl diff`:
@@ -101,7 +102,7 @@ struct Planned<'a> {
     key: &'a GatewayRef,
     wrapped: &'a WrappedGateway,
     plan: Plan,
-    /// Why nothing is written: it exists and is not ours.
+    /// Why the controller would write nothing, if it would not.
     left_alone: Option<String>,
 }
 
@@ -142,7 +143,8 @@ fn all_planned(manifests: &Manifests) -> Vec<Planned<'_>> {
 
 fn planned<'a>(manifests: &'a Manifests, key: &GatewayRef) -> Option<Planned<'a>> {
     let (key, wrapped) = manifests.wrapped_gateways.get_key_value(key)?;
-    Some(Planned { key, wrapped, plan: manifests.plan(key)?, left_alone: manifests.left_alone(key) })
+    let left_alone = unsupported(wrapped).or_else(|| manifests.left_alone(key));
+    Some(Planned { key, wrapped, plan: manifests.plan(key)?, left_alone })
 }
 
 impl Planned<'_> {

@@ -22,6 +22,12 @@ pub struct Preview {
     pub planned: Value,
 }
 
+/// Why nothing at all is made of a WrappedGateway; none where something is.
+#[must_use]
+pub fn unsupported(wrapped: &WrappedGateway) -> Option<String> {
+    refuse_unsupported(wrapped).err().map(|error| error.explain())
+}
+
 /// Compares the Gateway that is there with the one that is planned.
 ///
 /// # Errors
