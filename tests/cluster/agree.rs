@@ -3,18 +3,21 @@ use std::collections::HashSet;
 use std::env;
 use std::time::Instant;
 
-use histories::World;
 use histories::generators::{near_the_limit, one_of_the_crowd, step};
+use histories::{Step, World};
 use homelab_helper::api::{FIELD_MANAGER, WrappedGateway};
 use homelab_helper::controller::observe::gateways;
 use homelab_helper::controller::wish::Wish;
 use homelab_helper::planner::Plan;
+use homelab_helper::routes::{ParentRef, Route, RouteKey, RouteKind, Wishes};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 use proptest::collection::vec;
+use proptest::option::weighted;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -22,14 +25,16 @@ use tokio::runtime::{Builder, Runtime};
 use super::desk::cluster;
 
 /// Histories in an ordinary run. `PROPTEST_CASES` may ask for another number.
-const CASES: u32 = 2_000;
+const HISTORIES: u32 = 2_000;
+/// Gateways with strange words in an ordinary run.
+const WORDS: u32 = 500;
 
 #[test]
 fn the_api_server_refuses_no_planned_gateway() {
     let (judge, begun) = (Judge::new(), Instant::now());
     // A Gateway costs the API server the more the more listeners it has, so few are near the limit.
     let crowd = prop_oneof![199 => Just(0), 1 => near_the_limit()];
-    let outcome = TestRunner::new(config()).run(&(crowd, vec(step(), 1..=10)), |(crowd, steps)| {
+    let outcome = TestRunner::new(config(HISTORIES)).run(&(crowd, vec(step(), 1..=10)), |(crowd, steps)| {
         let mut world = World::default();
         (0..crowd).for_each(|nth| world.step(one_of_the_crowd(nth)));
         for step in steps {
@@ -43,14 +48,57 @@ fn the_api_server_refuses_no_planned_gateway() {
         Ok(())
     });
     let tally = judge.tally.borrow();
-    println!("{tally} in {:.1} s", begun.elapsed().as_secs_f32());
+    println!("{} histories, {tally} in {:.1} s", tally.histories, begun.elapsed().as_secs_f32());
     assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
     assert!(tally.accepted.len() > tally.histories, "most histories make Gateways of their own");
 }
 
-fn config() -> ProptestConfig {
+/// What the histories' few words leave out: names of every length, and hostnames that are none or hardly one.
+#[test]
+fn the_api_server_refuses_no_gateway_whatever_the_words() {
+    let judge = Judge::new();
+    let words =
+        (name(), hostname(), hostname(), weighted(0.3, name()), 1..=65_535_u16, select(RouteKind::ALL.to_vec()));
+    let outcome = TestRunner::new(config(WORDS)).run(&words, |(gateway, host, other, section_name, port, kind)| {
+        let mut world = World::default();
+        world.gateway.name = gateway;
+        let parent = ParentRef { gateway: world.gateway.clone(), section_name, port: Some(port.into()) };
+        let key = RouteKey { namespace: "apps".to_owned(), name: "route".to_owned(), kind };
+        let hostnames = if kind.has_hostnames() { vec![host, other] } else { Vec::new() };
+        world.step(Step::Put(Route {
+            key,
+            uid: String::new(),
+            created: None,
+            parent_refs: vec![parent],
+            hostnames,
+            wishes: Wishes::default(),
+            relics: false,
+        }));
+        judge.applied(&world, &world.plan())
+    });
+    println!("{}", judge.tally.borrow());
+    assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+}
+
+/// A name as the API server lets objects and sectionNames have it.
+fn name() -> impl Strategy<Value = String> {
+    let label = "[a-z0-9]([-a-z0-9]{0,70}[a-z0-9])?";
+    prop_oneof![label, "[a-z0-9]([-a-z0-9]{0,33}[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]{0,33}[a-z0-9])?){1,6}"]
+}
+
+fn hostname() -> impl Strategy<Value = String> {
+    let labels = "(\\*\\.)?([a-z0-9-]{1,63}\\.){0,3}[a-z]{1,63}";
+    prop_oneof![
+        "[a-zA-Z0-9*._-]{0,12}",
+        labels,
+        "([a-z0-9]{40,64}\\.){3,4}[a-z0-9]{1,63}",
+        "[0-9]{1,3}(\\.[0-9]{1,3}){3}"
+    ]
+}
+
+fn config(ordinary_cases: u32) -> ProptestConfig {
     let ordinary = ProptestConfig::default();
-    let cases = if env::var_os("PROPTEST_CASES").is_some() { ordinary.cases } else { CASES };
+    let cases = if env::var_os("PROPTEST_CASES").is_some() { ordinary.cases } else { ordinary_cases };
     let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/proptest-regressions/agree.txt");
     let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(regressions)) as Box<_>);
     ProptestConfig { cases, failure_persistence, max_shrink_iters: 2_000, ..ordinary }
@@ -74,12 +122,8 @@ struct Tally {
 
 impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { histories, planned, most_listeners, accepted } = self;
-        let asked = accepted.len();
-        write!(
-            f,
-            "{histories} histories, {planned} plans, {asked} distinct Gateways of at most {most_listeners} listeners"
-        )
+        let Self { planned, most_listeners, accepted, .. } = self;
+        write!(f, "{planned} plans, {} distinct Gateways of at most {most_listeners} listeners", accepted.len())
     }
 }
 
@@ -88,10 +132,14 @@ impl Judge {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = runtime.block_on(async {
             let client = cluster().await.client().expect("a client");
-            let namespace = &World::default().gateway.namespace;
-            let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
+            let name = World::default().gateway.namespace;
+            let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
             let namespace = Namespace { metadata, ..Namespace::default() };
-            Api::all(client.clone()).create(&PostParams::default(), &namespace).await.expect("a namespace");
+            let parameters = PatchParams::apply("test").force();
+            Api::<Namespace>::all(client.clone())
+                .patch(&name, &parameters, &Patch::Apply(&namespace))
+                .await
+                .expect("a namespace");
             client
         });
         Self { runtime, client, tally: RefCell::default() }
