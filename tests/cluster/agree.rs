@@ -31,7 +31,7 @@ const WORDS: u32 = 500;
 
 #[test]
 fn the_api_server_refuses_no_planned_gateway() {
-    let (judge, begun) = (Judge::new(), Instant::now());
+    let (judge, begun) = (Judge::new("infra"), Instant::now());
     // A Gateway costs the API server the more the more listeners it has, so few are near the limit.
     let crowd = prop_oneof![199 => Just(0), 1 => near_the_limit()];
     let outcome = TestRunner::new(config(HISTORIES)).run(&(crowd, vec(step(), 1..=10)), |(crowd, steps)| {
@@ -56,7 +56,7 @@ fn the_api_server_refuses_no_planned_gateway() {
 /// What the histories' few words leave out: names of every length, and hostnames that are none or hardly one.
 #[test]
 fn the_api_server_refuses_no_gateway_whatever_the_words() {
-    let judge = Judge::new();
+    let judge = Judge::new("infra");
     let words =
         (name(), hostname(), hostname(), weighted(0.3, name()), 1..=65_535_u16, select(RouteKind::ALL.to_vec()));
     let outcome = TestRunner::new(config(WORDS)).run(&words, |(gateway, host, other, section_name, port, kind)| {
@@ -96,7 +96,7 @@ fn hostname() -> impl Strategy<Value = String> {
     ]
 }
 
-fn config(ordinary_cases: u32) -> ProptestConfig {
+pub fn config(ordinary_cases: u32) -> ProptestConfig {
     let ordinary = ProptestConfig::default();
     let cases = if env::var_os("PROPTEST_CASES").is_some() { ordinary.cases } else { ordinary_cases };
     let regressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/proptest-regressions/agree.txt");
@@ -105,9 +105,9 @@ fn config(ordinary_cases: u32) -> ProptestConfig {
 }
 
 /// An API server that is asked what it thinks of Gateways, on one connection, and forgets them at once.
-struct Judge {
-    runtime: Runtime,
-    client: Client,
+pub struct Judge {
+    pub runtime: Runtime,
+    pub client: Client,
     tally: RefCell<Tally>,
 }
 
@@ -128,16 +128,16 @@ impl std::fmt::Display for Tally {
 }
 
 impl Judge {
-    fn new() -> Self {
+    /// With a namespace of that name, if it is not there yet.
+    pub fn new(namespace: &str) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let client = runtime.block_on(async {
             let client = cluster().await.client().expect("a client");
-            let name = World::default().gateway.namespace;
-            let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
-            let namespace = Namespace { metadata, ..Namespace::default() };
+            let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
+            let object = Namespace { metadata, ..Namespace::default() };
             let parameters = PatchParams::apply("test").force();
             Api::<Namespace>::all(client.clone())
-                .patch(&name, &parameters, &Patch::Apply(&namespace))
+                .patch(namespace, &parameters, &Patch::Apply(&object))
                 .await
                 .expect("a namespace");
             client

@@ -14,6 +14,8 @@ mod former;
 mod harm;
 /// Every kind at every version that a release of the Gateway API serves.
 mod kinds;
+/// The model of an apply, with which the laws of the planner are tested, is true.
+mod model;
 /// What is not ours stays as it is.
 mod others;
 /// Whose a Gateway is, and whose its listeners are.
