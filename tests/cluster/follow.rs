@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::world::{World, listeners, names};
+use super::world::{World, is, listeners, names};
 
 #[tokio::test]
 async fn a_new_route_appears_in_its_gateway() {
@@ -15,8 +15,9 @@ async fn a_new_route_appears_in_its_gateway() {
     assert_eq!(listener["tls"]["certificateRefs"][0]["name"], "edge.https-443-example-com");
     let admitted = &listener["allowedRoutes"]["namespaces"]["selector"]["matchExpressions"][0];
     assert_eq!(*admitted, json!({ "key": "kubernetes.io/metadata.name", "operator": "In", "values": [place.name] }));
-    let status = place.is_ready().await;
+    let status = place.status_with("the route is reported", |status| status.routes == 1).await;
     assert_eq!((status.listeners, status.routes, status.rejected), (2, 1, 0));
+    assert!(is(&status, "Ready", "True"));
 }
 
 #[tokio::test]

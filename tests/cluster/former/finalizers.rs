@@ -11,6 +11,9 @@ use crate::world::{Place, WITHIN, World, condition};
 
 /// How many routes there are.
 const MANY: usize = 100;
+/// What is left is taken away after the longest pause that the controller makes when it meets a predecessor at work, and
+/// after the trial that follows.
+const CLEAN_WITHIN: Duration = Duration::from_mins(3);
 
 async fn place() -> Place {
     let world = Arc::new(World::start(GatewayApi::NEWEST).await);
@@ -34,7 +37,7 @@ async fn routes(place: &Place) -> Vec<DynamicObject> {
 }
 
 async fn eventually_clean(place: &Place, left_by: &[&Go<'_>]) -> Vec<DynamicObject> {
-    eventually("nothing is left on routes", WITHIN, async || {
+    eventually("nothing is left on routes", CLEAN_WITHIN, async || {
         let routes = routes(place).await;
         let marked = routes.iter().filter(|route| left_by.iter().any(|go| go.is_on(route))).count();
         if marked == 0 { Ok(routes) } else { Err(format!("{marked} of {}", routes.len())) }
