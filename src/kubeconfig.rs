@@ -21,7 +21,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[group(skip)]
 pub struct Args {
     /// The kubeconfig, or several with a colon between; empty: in a cluster that cluster, elsewhere ~/.kube/config
-    #[arg(long, env = "KUBECONFIG", value_name = "KUBECONFIG", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "KUBECONFIG",
+        value_name = "KUBECONFIG",
+        default_value = "",
+        hide_default_value = true
+    )]
     kubeconfig: OsString,
 }
 
