@@ -19,11 +19,31 @@ struct Address {
     value: Option<String>,
 }
 
+/// What a data plane says of one listener.
 #[derive(Clone, Debug, Deserialize)]
-struct ListenerStatus {
+#[serde(rename_all = "camelCase")]
+pub struct ListenerStatus {
     name: String,
+    /// How many routes it has attached.
+    pub attached_routes: Option<i64>,
     #[serde(default)]
     conditions: Vec<Said>,
+}
+
+impl ListenerStatus {
+    /// The condition of that type.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&Said> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// The condition that says that the listener does not work. The more specific one is preferred: a listener is not
+    /// programmed because it is not accepted, or because its certificate is missing.
+    #[must_use]
+    pub fn unhealthy(&self) -> Option<&Said> {
+        let fails = |type_: &&str| self.condition(type_).filter(|said| said.status == "False");
+        ["Accepted", "ResolvedRefs", "Programmed"].iter().find_map(fails)
+    }
 }
 
 /// A condition that someone else wrote.
@@ -69,16 +89,16 @@ impl GatewayStatus {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
 
-    /// The first listener that does not work, and the condition that says so. The more specific condition is preferred: a
-    /// listener is not programmed because it is not accepted, or because its certificate is missing.
+    /// What is said of the listener of that name.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<&ListenerStatus> {
+        self.listeners.iter().find(|listener| listener.name == name)
+    }
+
+    /// The first listener that does not work, and the condition that says so.
     #[must_use]
     pub fn first_unhealthy(&self) -> Option<(&str, &Said)> {
-        self.listeners.iter().find_map(|listener| {
-            let fails =
-                |type_: &str| listener.conditions.iter().find(|said| said.type_ == type_ && said.status == "False");
-            let why = fails("Accepted").or_else(|| fails("ResolvedRefs")).or_else(|| fails("Programmed"))?;
-            Some((listener.name.as_str(), why))
-        })
+        self.listeners.iter().find_map(|listener| Some((listener.name.as_str(), listener.unhealthy()?)))
     }
 }
 

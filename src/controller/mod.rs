@@ -9,7 +9,7 @@ mod failures;
 mod fields;
 mod gateways;
 pub mod ledger;
-mod mirror;
+pub mod mirror;
 mod namespaces;
 pub mod observe;
 mod predecessor;
@@ -38,6 +38,7 @@ pub use context::Context;
 use events::Announcer;
 pub use namespaces::needs_labels;
 use predecessor::Predecessor;
+pub use status::RESYNC;
 
 /// How many objects of each controller are reconciled at a time.
 const CONCURRENCY: u16 = 8;
