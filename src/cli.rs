@@ -1,8 +1,9 @@
 //! The command line, parsed. Arguments live beside what they configure.
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::Shell;
 
-use crate::{render, run, telemetry};
+use crate::{render, run, status, telemetry};
 
 /// Helps with a homelab's cluster
 #[derive(Debug, Parser)]
@@ -21,6 +22,12 @@ pub struct Cli {
 pub enum Command {
     /// Keeps the listeners of Gateways equal to what the routes attached to them ask for
     GatewayRouteSync(GatewayRouteSync),
+    /// Prints a script that makes a shell complete this program's arguments
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
 }
 
 /// Runs the controller, or answers a question about it.
@@ -42,6 +49,8 @@ pub enum Instead {
     Crd,
     /// Plans offline: reads manifests, and prints the Gateways that the controller would make of them
     Render(render::Args),
+    /// Shows what the controller did, and what is wrong: exit code 1 where something is
+    Status(status::Args),
 }
 
 impl Cli {
@@ -54,6 +63,19 @@ impl Cli {
         let matches = without_empty_variables(Self::command()).get_matches();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
     }
+}
+
+/// The script that makes a shell complete this program's arguments.
+#[must_use]
+pub fn completions(shell: Shell) -> String {
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    // In a name with a hyphen, clap_complete's script for bash takes the hyphen for the place between two commands where it
+    // looks for what to complete, and so completes nothing after a command (clap-rs/clap#6421). Once that is mended there is
+    // nothing to replace.
+    String::from_utf8_lossy(&script).replace("homelab__subcmd__helper", "homelab__helper")
 }
 
 fn without_empty_variables(command: clap::Command) -> clap::Command {

@@ -23,6 +23,7 @@
 //! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status |
 //! | [`manifests`] | files → the planner's input, without a cluster |
 //! | [`render`] | the planner on manifests, without a cluster or compared with one |
+//! | [`status`] | what the controller did, for people |
 //! | [`run`] | the composition root: the only file that knows all others |
 //! | [`cli`] | the command line |
 //! | [`leader`] | which of several replicas works |
@@ -33,7 +34,7 @@
 //! Whoever stands on the left may be used by whoever stands to the right, and not the other way round. A test keeps that.
 //!
 //! ```text
-//! api, routes ← planner ← controller | manifests ← run, render ← cli ← main
+//! api, routes ← planner ← controller | manifests ← run, render, status ← cli ← main
 //! ```
 //!
 //! # What always holds
@@ -72,5 +73,6 @@ pub mod render;
 pub mod routes;
 pub mod run;
 pub mod server;
+pub mod status;
 pub mod telemetry;
 pub mod watching;

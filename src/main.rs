@@ -3,8 +3,9 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use homelab_helper::cli::{Cli, Command, Instead};
+use homelab_helper::cli::{self, Cli, Command, Instead};
 use homelab_helper::render::{self, Outcome};
+use homelab_helper::status::{self, Answer};
 use homelab_helper::{api, run};
 
 fn main() -> ExitCode {
@@ -12,11 +13,23 @@ fn main() -> ExitCode {
     if let Err(error) = cli.telemetry.init() {
         return failure(&error, 2);
     }
-    let Command::GatewayRouteSync(command) = cli.command;
+    let command = match cli.command {
+        Command::GatewayRouteSync(command) => command,
+        Command::Completions { shell } => return print(&cli::completions(shell), 0),
+    };
     match command.instead {
         None => controller(command.run),
         Some(Instead::Crd) => print(&api::crd_yaml(), 0),
-        Some(Instead::Render(args)) => rendering(&args),
+        Some(Instead::Render(args)) => asking(async move {
+            let Outcome { output, remarks, code } = render::render(&args).await;
+            tell(&output, &remarks, code)
+        }),
+        Some(Instead::Status(args)) => asking(async move {
+            match status::run(args).await {
+                Ok(Answer { text, remarks, well }) => tell(&text, &remarks, u8::from(!well)),
+                Err(error) => failure(&error, 2),
+            }
+        }),
     }
 }
 
@@ -34,20 +47,21 @@ fn controller(args: run::Args) -> ExitCode {
     }
 }
 
-fn rendering(args: &render::Args) -> ExitCode {
+/// Answers a question, which needs no more than one thread.
+fn asking(question: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => tell(&runtime.block_on(render::render(args))),
+        Ok(runtime) => runtime.block_on(question),
         Err(error) => failure(&error, 2),
     }
 }
 
-fn tell(outcome: &Outcome) -> ExitCode {
+fn tell(output: &str, remarks: &[String], code: u8) -> ExitCode {
     let mut errors = io::stderr().lock();
-    for remark in &outcome.remarks {
+    for remark in remarks {
         // Where nobody reads them, there is nobody to tell that either.
         let _ = writeln!(errors, "{remark}");
     }
-    print(&outcome.output, outcome.code)
+    print(output, code)
 }
 
 /// Prints a text, and then ends with that code.

@@ -26,6 +26,8 @@ mod quiet;
 mod reconcile;
 /// What would be changed is what is changed then, and nothing before that.
 mod render;
+/// What `status` says of a cluster, and what it may ask.
+mod status;
 /// What is admitted as a `WrappedGateway`, and what is said of the rest.
 mod validation;
 /// A cluster with the controller in it, and words to speak of it.

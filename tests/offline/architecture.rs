@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the package each one may use, besides itself. Whoever is not named here may use all.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("api", &[]),
     ("backoff", &[]),
     ("explain", &[]),
@@ -18,6 +18,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("leader", &["backoff", "explain"]),
     ("render", &["api", "controller", "explain", "kubeconfig", "manifests", "planner", "routes"]),
     ("controller", &["api", "backoff", "explain", "metrics", "planner", "readiness", "routes", "watching"]),
+    ("status", &["api", "controller", "explain", "kubeconfig", "planner"]),
 ];
 
 /// What has no place in the planner: the same input gives the same plan, whenever and wherever.

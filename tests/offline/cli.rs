@@ -1,5 +1,10 @@
 //! The program as its users start it: flags, variables, exit codes, signals.
 
+/// Scripts for shells.
+mod completions;
+/// Questions that cannot be answered.
+mod status;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -117,9 +122,13 @@ fn get(port: u16, path: &str) -> String {
 
 #[test]
 fn the_version_is_told_everywhere() {
-    for arguments in
-        [&["--version"][..], &["-V"], &["gateway-route-sync", "-V"], &["gateway-route-sync", "crd", "--version"]]
-    {
+    for arguments in [
+        &["--version"][..],
+        &["-V"],
+        &["gateway-route-sync", "-V"],
+        &["gateway-route-sync", "crd", "--version"],
+        &["completions", "-V"],
+    ] {
         let (code, output, _) = ended(program(arguments));
         assert_eq!(code, 0, "{arguments:?}");
         assert!(output.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")), "{output}");

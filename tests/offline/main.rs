@@ -12,3 +12,5 @@ mod golden;
 mod properties;
 // Manifests in, Gateways out, without a cluster.
 mod render;
+// What `status` says of which objects.
+mod status;
