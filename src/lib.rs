@@ -20,7 +20,7 @@
 //! | [`api`] | the `WrappedGateway` resource and its CRD, the slice of `Gateway` that is read and written, all names |
 //! | [`routes`] | routes of whatever kind and version → one type, by the Gateways that they name; what is served |
 //! | [`planner`] | routes, template and what is there → what ought to be there: a pure function |
-//! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status |
+//! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status, only `redirect` a route |
 //! | [`manifests`] | files → the planner's input, without a cluster |
 //! | [`render`] | the planner on manifests, without a cluster or compared with one |
 //! | [`status`] | what the controller did, for people |
@@ -53,8 +53,8 @@
 //!
 //! # What is not there
 //!
-//! No code for one kind of route outside [`routes::kind`]; no writes to a route's spec or labels; no cache of Gateways
-//! (they are read when they are planned); no webhook; no globals; no `unsafe`.
+//! No code for one kind of route outside [`routes::kind`], but for the redirect; no writes to the spec or labels of anybody's
+//! routes; no cache of Gateways (they are read when they are planned); no webhook; no globals; no `unsafe`.
 //!
 //! [`WrappedGateway`]: api::WrappedGateway
 

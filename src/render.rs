@@ -15,7 +15,6 @@ use clap::{Args as ClapArgs, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::api::WrappedGateway;
-use crate::controller::preview::unsupported;
 use crate::controller::wish::Wish;
 use crate::kubeconfig;
 use crate::manifests::Manifests;
@@ -143,7 +142,7 @@ fn all_planned(manifests: &Manifests) -> Vec<Planned<'_>> {
 
 fn planned<'a>(manifests: &'a Manifests, key: &GatewayRef) -> Option<Planned<'a>> {
     let (key, wrapped) = manifests.wrapped_gateways.get_key_value(key)?;
-    let left_alone = unsupported(wrapped).or_else(|| manifests.left_alone(key));
+    let left_alone = manifests.left_alone(key);
     Some(Planned { key, wrapped, plan: manifests.plan(key)?, left_alone })
 }
 

@@ -24,6 +24,8 @@ pub const GROUP: &str = "gateway-route-sync.homelab-helper.benfiola.com";
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Field manager of every server-side apply, and value of the `app.kubernetes.io/managed-by` label.
 pub const FIELD_MANAGER: &str = "gateway-route-sync";
+/// What the name of the HTTPRoute of `httpsRedirect` has after the Gateway's name.
+pub const REDIRECT_SUFFIX: &str = "-https-redirect";
 /// Label that the API server puts on each namespace, with the namespace's name as value.
 pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 

@@ -91,7 +91,7 @@ async fn write(
 }
 
 /// Whether the guard of an apply did not hold: another version, or another object of the same name.
-fn is_outdated(status: &Status) -> bool {
+pub(super) fn is_outdated(status: &Status) -> bool {
     let names_uid =
         || status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.field == "metadata.uid");
     status.code == 409 || (status.code == 422 && names_uid())

@@ -25,15 +25,15 @@ pub enum Error {
     /// The WrappedGateway makes no sense.
     #[error("the WrappedGateway makes no sense: {0}")]
     Invalid(String),
-    /// The WrappedGateway asks for what this version cannot do.
-    #[error("{0}")]
-    Unsupported(&'static str),
     /// The Gateway is not ours to write.
     #[error("{0}")]
     Refused(String),
     /// The Gateway could not be written.
     #[error("the Gateway cannot be written")]
     Apply(#[source] kube::Error),
+    /// The redirect's HTTPRoute could not be written.
+    #[error("the HTTPRoute of httpsRedirect cannot be written")]
+    Redirect(#[source] kube::Error),
     /// Labels of namespaces are needed, and not known.
     #[error("a selector needs the labels of namespaces, and they cannot be listed")]
     Namespaces,
@@ -66,6 +66,8 @@ pub enum Stage {
     Fetch,
     /// Writing the Gateway, and all that leads to it.
     Sync,
+    /// Writing the redirect's HTTPRoute.
+    Redirect,
     /// Writing the status.
     Status,
     /// Taking away what an earlier implementation left.
@@ -77,6 +79,7 @@ impl std::fmt::Display for Stage {
         f.write_str(match self {
             Self::Fetch => "reading the Gateway",
             Self::Sync => "writing the Gateway",
+            Self::Redirect => "writing the HTTPRoute of httpsRedirect",
             Self::Status => "writing the status",
             Self::Relics => "removing the finalizer of an earlier implementation",
         })
@@ -114,10 +117,11 @@ impl Error {
                 reason::GATEWAY_STATUS_FAILED
             }
             Self::Invalid(_)
-            | Self::Unsupported(_)
             | Self::Refused(_)
             | Self::Namespaces
             | Self::Apply(_)
+            | Self::Redirect(_)
+            | Self::Timeout { stage: Stage::Redirect, .. }
             | Self::Contended(_)
             | Self::Event(_)
             | Self::Timeout { stage: Stage::Sync, .. } => reason::GATEWAY_SYNC_FAILED,
@@ -130,8 +134,8 @@ impl Error {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Invalid(_) | Self::Unsupported(_) | Self::Refused(_) | Self::Unreadable(_) => true,
-            Self::Apply(error) | Self::Status(error) | Self::Relics(error) => api_status(error)
+            Self::Invalid(_) | Self::Refused(_) | Self::Unreadable(_) => true,
+            Self::Apply(error) | Self::Redirect(error) | Self::Status(error) | Self::Relics(error) => api_status(error)
                 .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
             _ => false,
         }
@@ -148,15 +152,16 @@ impl Error {
             }
             Self::Unreadable(source) => source.to_string(),
             Self::Apply(source) => explain_apply(source),
-            Self::Fetch(source) | Self::Status(source) | Self::Event(source) | Self::Relics(source) => {
+            Self::Fetch(source)
+            | Self::Redirect(source)
+            | Self::Status(source)
+            | Self::Event(source)
+            | Self::Relics(source) => {
                 format!("{self}: {}", told(source))
             }
-            Self::Invalid(_)
-            | Self::Unsupported(_)
-            | Self::Refused(_)
-            | Self::Namespaces
-            | Self::Contended(_)
-            | Self::Timeout { .. } => self.to_string(),
+            Self::Invalid(_) | Self::Refused(_) | Self::Namespaces | Self::Contended(_) | Self::Timeout { .. } => {
+                self.to_string()
+            }
         }
     }
 }

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::wish::Wish;
+use serde::Serialize;
+
 use crate::routes::GatewayRef;
 
 /// Repetitions of a write that are granted at once: people edit Gateways, and the edit is to be undone without delay.
@@ -42,12 +43,12 @@ struct Entry {
 impl Ledger {
     /// Whether `wish` is to be written to the Gateway in this version.
     #[must_use]
-    pub fn permit(&self, key: &GatewayRef, wish: &Wish, version: Option<&str>) -> Permit {
+    pub fn permit(&self, key: &GatewayRef, wish: &impl Serialize, version: Option<&str>) -> Permit {
         self.permit_at(key, digest(wish), version, Instant::now())
     }
 
     /// Records that `wish` was written, and the version that the Gateway has since.
-    pub fn record(&self, key: &GatewayRef, wish: &Wish, version: Option<&str>, changed_nothing: bool) {
+    pub fn record(&self, key: &GatewayRef, wish: &impl Serialize, version: Option<&str>, changed_nothing: bool) {
         self.record_at(key, digest(wish), version.filter(|_| changed_nothing), Instant::now());
     }
 
@@ -93,7 +94,7 @@ fn wait(repetitions: u32) -> Duration {
     }
 }
 
-fn digest(wish: &Wish) -> u64 {
+fn digest(wish: &impl Serialize) -> u64 {
     let mut hasher = DefaultHasher::new();
     serde_json::json!(wish).to_string().hash(&mut hasher);
     hasher.finish()

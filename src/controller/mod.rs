@@ -14,6 +14,7 @@ mod namespaces;
 pub mod observe;
 mod predecessor;
 pub mod preview;
+mod redirect;
 mod relics;
 mod report;
 mod route;
@@ -98,7 +99,7 @@ pub async fn run(
             sources::changed_gateways(&context, changed.clone()),
             sources::changed_namespaces(&shared, changed.clone()),
             sources::beginnings(&context, predecessor.at_work(), look_at_all),
-            route::keep(route_writer, &route_shared, route_events, due.clone()),
+            route::keep(route_writer, &route_shared, route_events, due.clone(), changed.clone()),
         )
     };
     tokio::select! {

@@ -8,7 +8,6 @@ use super::error::Error;
 use super::fields;
 use super::observe::Existing;
 use super::wish::{Wish, shape};
-use super::wrapped_gateway::refuse_unsupported;
 use crate::api::WrappedGateway;
 use crate::planner::Plan;
 use crate::routes::GatewayRef;
@@ -22,12 +21,6 @@ pub struct Preview {
     pub planned: Value,
 }
 
-/// Why nothing at all is made of a WrappedGateway; none where something is.
-#[must_use]
-pub fn unsupported(wrapped: &WrappedGateway) -> Option<String> {
-    refuse_unsupported(wrapped).err().map(|error| error.explain())
-}
-
 /// Compares the Gateway that is there with the one that is planned.
 ///
 /// # Errors
@@ -38,7 +31,6 @@ pub fn preview(
     existing: Option<&Existing>,
     plan: &Plan,
 ) -> Result<Preview, Error> {
-    refuse_unsupported(wrapped)?;
     let mut planned = Wish::planned(wrapped, plan).named(key);
     let Some(existing) = existing else { return Ok(Preview { live: None, planned }) };
     refuse(existing)?;

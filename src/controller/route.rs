@@ -23,7 +23,7 @@ use super::error::{Error, Stage};
 use super::events::{Announcer, News};
 use super::failures::Failures;
 use super::predecessor::Predecessor;
-use super::relics;
+use super::{redirect, relics};
 use crate::api::GATEWAY_GROUP;
 use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
 
@@ -119,22 +119,26 @@ impl Resource for Duty {
 }
 
 /// Keeps the store of duties, for ever: takes in the names of routes of which something changed, and sends on those that
-/// are owed something.
+/// are owed something, and the Gateway of each that is a redirect.
 pub async fn keep(
     mut writer: Writer<Duty>,
     shared: &Shared,
     mut changed: UnboundedReceiver<RouteKey>,
     due: UnboundedSender<ObjectRef<Duty>>,
+    gateways: UnboundedSender<GatewayRef>,
 ) {
     // Nothing is said of a route before the first plan, and what is left on one can be taken away as soon as it is seen.
     writer.apply_watcher_event(&Event::Init);
     writer.apply_watcher_event(&Event::InitDone);
     let store = writer.as_reader();
     while let Some(key) = changed.next().await {
+        if let Some(gateway) = redirect::gateway_of(&key) {
+            // Nobody listens when the process is ending.
+            let _ = gateways.unbounded_send(gateway);
+        }
         let refer = Duty::refer(&key);
         if let Some(duty) = owed(&shared.context.routes, &key) {
             writer.apply_watcher_event(&Event::Apply(duty));
-            // Nobody listens when the process is ending.
             let _ = due.unbounded_send(refer);
         } else if let Some(duty) = store.get(&refer) {
             writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(duty)));

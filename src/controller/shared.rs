@@ -24,6 +24,8 @@ pub struct Shared {
     pub predecessor: Arc<Predecessor>,
     /// What was written to each Gateway last.
     pub ledger: Ledger,
+    /// What was written to the redirect of each last.
+    pub redirects: Ledger,
     /// The statuses written last.
     pub reports: Reports,
     /// Failures in a row.
@@ -40,6 +42,7 @@ impl Shared {
             predecessor,
             namespaces: Namespaces::default(),
             ledger: Ledger::default(),
+            redirects: Ledger::default(),
             reports: Reports::default(),
             failures: Failures::default(),
         }
@@ -50,6 +53,7 @@ impl Shared {
         self.context.publish(key, BTreeMap::new());
         self.namespaces.forget(key);
         self.ledger.forget(key);
+        self.redirects.forget(key);
         self.reports.forget(key);
         self.failures.succeeded(key);
     }

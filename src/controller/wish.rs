@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -109,13 +110,7 @@ impl Wish {
     pub fn guarded(&self, key: &GatewayRef, existing: Option<&Existing>) -> Value {
         let mut body = self.named(key);
         let metadata = &mut body["metadata"];
-        if let Some(existing) = existing {
-            metadata["uid"] = json!(existing.metadata.uid);
-            metadata["resourceVersion"] = json!(existing.metadata.resource_version);
-        } else {
-            // No object has this version, so what someone else created in between is not seized: the answer is 409.
-            metadata["resourceVersion"] = json!("1");
-        }
+        guard(metadata, existing.map(|existing| &existing.metadata));
         body
     }
 
@@ -137,6 +132,17 @@ impl Wish {
         object["metadata"]["namespace"] = json!(key.namespace);
         object["metadata"]["name"] = json!(key.name);
         object
+    }
+}
+
+/// Makes an apply succeed only on that very object in that very version, or only where there is none.
+pub(super) fn guard(metadata: &mut Value, existing: Option<&ObjectMeta>) {
+    if let Some(existing) = existing {
+        metadata["uid"] = json!(existing.uid);
+        metadata["resourceVersion"] = json!(existing.resource_version);
+    } else {
+        // No object has this version, so what someone else created in between is not seized: the answer is 409.
+        metadata["resourceVersion"] = json!("1");
     }
 }
 

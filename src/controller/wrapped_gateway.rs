@@ -11,10 +11,10 @@ use kube::{Resource as _, ResourceExt as _};
 use super::apply::{Applied, apply};
 use super::error::{Error, Stage};
 use super::observe::observe;
-use super::relics;
 use super::report::report;
 use super::shared::Shared;
 use super::status::{Outcome, RESYNC};
+use super::{redirect, relics};
 use crate::api::{WrappedGateway, former};
 use crate::planner::{Input, plan};
 use crate::routes::GatewayRef;
@@ -30,6 +30,8 @@ const READING: Duration = Duration::from_secs(10);
 const CLEANING: Duration = Duration::from_secs(15);
 /// How long making the Gateway what it should be may take, all attempts together.
 const SYNCING: Duration = Duration::from_secs(30);
+/// How long making the redirect's HTTPRoute what it should be may take.
+const REDIRECTING: Duration = Duration::from_secs(15);
 /// How long writing a status may take.
 const REPORTING: Duration = Duration::from_secs(15);
 
@@ -70,7 +72,17 @@ async fn clean(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Opt
 /// Makes the Gateway what it should be, and tells what came of that and of what was done beside it.
 async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option<Error>) -> Result<(), Error> {
     let result = within(Stage::Sync, SYNCING, sync(key, stored, shared)).await;
-    let result = result.map(|outcome| Outcome { beside: outcome.beside.or(beside), ..outcome });
+    let result = match (result, stored.0.as_ref()) {
+        (Ok(mut outcome), Ok(wrapped)) => {
+            let redirect = redirect::settle(shared, key, wrapped, &outcome.plan);
+            match within(Stage::Redirect, REDIRECTING, redirect).await {
+                Ok(problem) => outcome.plan.problems.extend(problem),
+                Err(error) => outcome.beside = Some(error),
+            }
+            Ok(Outcome { beside: outcome.beside.or(beside), ..outcome })
+        }
+        (result, _) => result,
+    };
     let told = within(Stage::Status, REPORTING, report(key, stored, shared, &result)).await;
     result?.beside.map_or(told, Err)
 }
@@ -84,7 +96,7 @@ pub fn error_policy(stored: &Stored, error: &Error, shared: &Shared) -> Action {
 /// Makes the Gateway what the template and the routes say.
 async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outcome, Error> {
     shared.context.routes_listed()?;
-    let wrapped = supported(stored)?;
+    let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
     for _ in 0..ATTEMPTS {
         let existing = within(Stage::Fetch, READING, observe(&shared.context.client, key, wrapped)).await?;
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
@@ -103,22 +115,6 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
         return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None, notice });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
-}
-
-/// The WrappedGateway, if it can be read and asks for nothing that is still to come.
-fn supported(stored: &Stored) -> Result<&WrappedGateway, Error> {
-    let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
-    refuse_unsupported(wrapped).map(|()| wrapped)
-}
-
-/// An error where the WrappedGateway asks for what is still to come.
-pub(super) fn refuse_unsupported(wrapped: &WrappedGateway) -> Result<(), Error> {
-    if wrapped.spec.https_redirect {
-        return Err(Error::Unsupported(
-            "The field spec.httpsRedirect is not supported yet, so the Gateway is left as it is. Take the field away.",
-        ));
-    }
-    Ok(())
 }
 
 async fn within<T>(stage: Stage, limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

@@ -183,11 +183,13 @@ async fn a_wrapped_gateway_that_cannot_be_read_is_told_so() {
 }
 
 #[tokio::test]
-async fn what_is_still_to_come_is_refused_and_the_gateway_is_left_as_it_is() {
-    let server = Server::that(|_| taken());
+async fn where_no_http_routes_are_served_a_redirect_is_reported_and_the_gateway_is_written_all_the_same() {
+    let server = Server::that(|asked| if asked == GET { absent() } else { taken() });
     let mut redirecting = wrapped();
     redirecting["spec"]["httpsRedirect"] = json!(true);
-    assert!(server.reconcile(&redirecting).await.unwrap_err().is_permanent());
-    assert!(server.asked(GET).is_empty() && server.asked(APPLY).is_empty());
-    assert!(server.ready().1.contains("spec.httpsRedirect"));
+    server.reconcile(&redirecting).await.unwrap();
+    assert_eq!(server.asked(APPLY).len(), 1);
+    let (reason, message) = server.ready();
+    assert_eq!(reason, "GatewaySyncFailed");
+    assert!(message.contains("httpsRedirect needs an HTTPRoute"), "{message}");
 }

@@ -155,7 +155,6 @@ impl Cluster {
                 findings.differences(key, &before, &yaml::document(&preview.planned));
             }
             Err(Error::Refused(why)) => planned.left_alone = Some(why),
-            Err(Error::Unsupported(why)) => planned.left_alone = Some(why.to_owned()),
             Err(error) => return Err(error.explain()),
         }
         findings.remarks.extend(remarks::on_gateway(&planned));

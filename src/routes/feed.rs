@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::decode::WireRoute;
 use super::{Change, Route, RouteKey, RouteKind, State};
+use crate::api::REDIRECT_SUFFIX;
 
 /// What has to be remembered between the events of a watch.
 #[derive(Debug)]
@@ -32,10 +33,20 @@ impl Feed {
                 let route = self.decode(wire).map_or_else(known, Some);
                 self.listed.extend(route);
             }
-            Event::InitDone => return state.replace(self.kind, std::mem::take(&mut self.listed)),
+            Event::InitDone => {
+                let listed = std::mem::take(&mut self.listed);
+                let told: Vec<RouteKey> =
+                    listed.iter().map(|route| &route.key).filter(|key| is_always_told(key)).cloned().collect();
+                let mut change = state.replace(self.kind, listed);
+                change.routes.extend(told);
+                return change;
+            }
             Event::Apply(wire) => {
                 if let Ok(route) = self.decode(wire) {
-                    return state.apply(route);
+                    let told = is_always_told(&route.key).then(|| route.key.clone());
+                    let mut change = state.apply(route);
+                    change.routes.extend(told);
+                    return change;
                 }
             }
             Event::Delete(wire) => {
@@ -67,6 +78,12 @@ impl Feed {
         }
         Err(key)
     }
+}
+
+/// Whether each change of a route is told, also of what is not looked at here. The redirect of a Gateway is written by this
+/// program, and whatever someone else changes of it is to be changed back.
+fn is_always_told(key: &RouteKey) -> bool {
+    key.name.ends_with(REDIRECT_SUFFIX)
 }
 
 #[cfg(test)]
@@ -105,6 +122,18 @@ mod tests {
         let list = vec![Event::Init, Event::InitApply(good("a")), Event::InitApply(good("b")), Event::InitDone];
         assert_eq!(fed(&mut feed, &state, list), [0, 0, 0, 2]);
         assert_eq!(known(&state), ["a", "b"]);
+    }
+
+    #[test]
+    fn each_change_of_what_may_be_a_redirect_is_told() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        let redirect = || good("public-https-redirect");
+        let events = vec![Event::Apply(redirect()), Event::Apply(redirect()), Event::Init];
+        assert_eq!(fed(&mut feed, &state, events), [1, 1, 0]);
+        let list = vec![Event::InitApply(redirect()), Event::InitApply(good("a")), Event::InitDone];
+        assert_eq!(fed(&mut feed, &state, list), [0, 0, 2]);
+        let list = vec![Event::Init, Event::InitApply(redirect()), Event::InitApply(good("a")), Event::InitDone];
+        assert_eq!(fed(&mut feed, &state, list), [0, 0, 0, 1]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod ownership;
 mod quiet;
 /// The controllers without the watches of routes: what makes them look, what they say, and when they are silent.
 mod reconcile;
+/// Plain HTTP is answered with a redirect.
+mod redirect;
 /// What would be changed is what is changed then, and nothing before that.
 mod render;
 /// What `status` says of a cluster, and what it may ask.

@@ -53,8 +53,9 @@ async fn conditions_flip_and_flip_back_with_their_times_and_generation() {
     let third = place.status_with("all are accepted", |status| is(status, "RoutesAccepted", "True")).await;
     assert!(time(&third, "RoutesAccepted") >= time(&second, "RoutesAccepted"));
 
-    // A field of the template that cannot be applied makes Ready flip, at a generation of its own.
-    place.wrap(json!({ "httpsRedirect": true })).await;
+    // A template of which a part has to be left out makes Ready flip, at a generation of its own.
+    let in_the_way = json!([{ "name": "plain", "port": 80, "protocol": "HTTP" }]);
+    place.wrap(json!({ "httpsRedirect": true, "listeners": in_the_way })).await;
     let fourth = place.status_with("it is not Ready", |status| is(status, "Ready", "False")).await;
     assert!(time(&fourth, "Ready") >= time(&third, "Ready"));
     assert_eq!(condition(&fourth, "Ready").unwrap().observed_generation, fourth.observed_generation);
