@@ -71,7 +71,7 @@ pub async fn run(
             .reconcile_on(sources::known(stream::select(triggers, gateways_changed), gateways.clone()))
             .graceful_shutdown_on(stop.clone())
             .run(
-                wrapped_gateway::reconcile,
+                |stored, shared| sources::while_known(wrapped_gateway::reconcile, stored, shared, gateways.clone()),
                 |stored, error, shared| wrapped_gateway::error_policy(&stored, error, &shared),
                 Arc::clone(&shared),
             )

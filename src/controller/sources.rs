@@ -76,6 +76,22 @@ pub(super) fn known(
     })
 }
 
+/// Reconciles, and forgets once more what was gone when that ended: what was under way may have noted something after it
+/// was forgotten.
+pub(super) async fn while_known<T>(
+    reconcile: impl AsyncFn(Arc<Stored>, Arc<Shared>) -> T,
+    stored: Arc<Stored>,
+    shared: Arc<Shared>,
+    store: Store<Stored>,
+) -> T {
+    let result = reconcile(Arc::clone(&stored), Arc::clone(&shared)).await;
+    let key = wrapped_gateway::key(&stored);
+    if store.get(&refer(&key)).is_none() {
+        shared.forget(&key);
+    }
+    result
+}
+
 /// Sends each Gateway that changes, for ever.
 pub(super) async fn changed_gateways(context: &Context, changed: UnboundedSender<GatewayRef>) {
     let is_served = |served: &Option<Served>| served.as_ref().is_some_and(|served| served.gateway.is_some());
