@@ -76,7 +76,8 @@ fn cut(name: &str, max: usize) -> String {
     for byte in &Sha256::digest(name)[..HASH_DIGITS / 2] {
         let _ = write!(hash, "{byte:02x}");
     }
-    let kept = name.len().min(max - HASH_DIGITS - 1);
+    // A Gateway in a manifest may have a name that no API server would let it have.
+    let kept = name.floor_char_boundary(max - HASH_DIGITS - 1);
     format!("{}-{hash}", &name[..kept])
 }
 
@@ -129,6 +130,7 @@ mod tests {
         let gateway = |name: String| GatewayRef { namespace: "edge".into(), name };
         assert_eq!(secret(&gateway("public".into()), &slot), "public.https-443-www-example-com");
         assert_eq!(secret(&gateway("g".repeat(250)), &slot).len(), 253);
+        assert_eq!(secret(&gateway("gé".repeat(100)), &slot).len(), 252);
         let long = Slot { hostname: Some(Hostname::of_listener(&"a".repeat(60))), ..slot.clone() };
         assert_eq!(secret(&gateway("public".into()), &long), format!("public.{}", listener(&long)));
         assert_eq!(legacy_secret(&slot).as_deref(), Some("gateway-www-example-com"));
