@@ -78,10 +78,13 @@ impl Chunk<'_> {
         }
         let mut stream = serde_json::Deserializer::from_str(self.text).into_iter::<Value>();
         let mut values = Vec::new();
+        // Lines are counted on from value to value: to count from the beginning each time takes minutes for many.
+        let (mut line, mut counted) = (self.line, 0);
         loop {
             let rest = &self.text[stream.byte_offset()..];
-            let blank = rest.len() - rest.trim_start().len();
-            let line = self.line + self.text[..stream.byte_offset() + blank].matches('\n').count();
+            let begin = self.text.len() - rest.trim_start().len();
+            line += self.text[counted..begin].matches('\n').count();
+            counted = begin;
             match stream.next() {
                 None => return Some(values),
                 Some(Ok(value)) => values.push((line, Ok(value))),

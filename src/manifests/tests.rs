@@ -60,6 +60,13 @@ fn a_stream_of_json_is_one_document_a_value() {
     assert!(problems(&manifests)[0].starts_with("all.yaml:4 (document 3): "), "{:?}", problems(&manifests));
 }
 
+/// Reading it took time by the square of its length.
+#[test]
+fn a_long_stream_of_json_is_read_in_one_go() {
+    let manifests = read(&"{\"kind\": \"Pod\",\n\"apiVersion\": \"v1\"}\n".repeat(50_000));
+    assert_eq!(manifests.ignored["Pod"], 50_000);
+}
+
 #[test]
 fn yaml_in_braces_is_no_broken_json() {
     assert_eq!(problems(&read("{kind: Pod, apiVersion: v1}")), [""; 0]);
