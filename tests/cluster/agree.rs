@@ -145,8 +145,8 @@ impl Judge {
         Self { runtime, client, tally: RefCell::default() }
     }
 
-    /// What the controller would apply where there is no Gateway yet. Where all listeners are those of others there is no
-    /// such thing: then only the whole can be judged.
+    /// What the controller would apply where there is no Gateway yet. Where all listeners are those of others there is
+    /// no such thing: then only the whole can be judged.
     fn applied(&self, world: &World, plan: &Plan) -> Result<(), TestCaseError> {
         self.tally.borrow_mut().planned += 1;
         let listeners: Vec<_> = plan.listeners.iter().map(|planned| json!(planned.listener)).collect();
