@@ -135,6 +135,8 @@ impl Error {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::Refused(_) | Self::Unreadable(_) => true,
+            // There may be one such error for each route of the cluster.
+            Self::Relics(error) if code(error) == Some(403) => true,
             Self::Apply(error) | Self::Redirect(error) | Self::Status(error) | Self::Relics(error) => api_status(error)
                 .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
             _ => false,

@@ -114,6 +114,12 @@ impl Existing {
             || self.listeners.iter().any(|live| live.ours && !claimed.contains(&live.listener.name))
     }
 
+    /// The WrappedGateway that controls it and that an implementation before us read, if there is one.
+    #[must_use]
+    pub fn former_owner(&self, wrapped: &WrappedGateway) -> Option<&OwnerReference> {
+        self.metadata.owner_references.iter().flatten().find(|owner| is_former_owner(owner, wrapped))
+    }
+
     /// Whether it is ours and an implementation that came before wrote it since we last did.
     #[must_use]
     pub fn is_former(&self) -> bool {

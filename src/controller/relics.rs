@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::core::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Client;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::core::{ObjectMeta, TypeMeta};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::error::{self, Error};
 use super::predecessor::Predecessor;
 use crate::api::{FIELD_MANAGER, former};
+use crate::routes::GatewayRef;
 
 /// How often an object that changes meanwhile is read anew.
 const ATTEMPTS: usize = 5;
@@ -55,6 +58,21 @@ pub async fn remove(
         }
     }
     refused.map_or(Ok(None), |source| Err(Error::Relics(source)))
+}
+
+/// Takes it away from the WrappedGateway that controlled a Gateway before ours did. It serves nothing any more, and no
+/// program that runs would let it be deleted.
+///
+/// The Gateway does not depend on it, so that a failure is only told.
+pub async fn release(client: &Client, key: &GatewayRef, former: &OwnerReference, predecessor: &Predecessor) {
+    let types = TypeMeta { api_version: former.api_version.clone(), kind: former.kind.clone() };
+    let Ok(kind) = GroupVersionKind::try_from(types) else { return };
+    let api = Api::namespaced_with(client.clone(), &key.namespace, &ApiResource::from_gvk(&kind));
+    let what = format!("WrappedGateway.{} {key}", former::LATER_GROUP);
+    if let Err(error) = remove(&api, &former.name, &what, predecessor).await {
+        let error = error.explain();
+        tracing::warn!(object = what, error, "nothing depends on it any more, but it keeps its finalizer");
+    }
 }
 
 async fn patch(api: &Api<DynamicObject>, name: &str, removal: Vec<Value>) -> Result<(), kube::Error> {

@@ -97,8 +97,10 @@ pub fn error_policy(stored: &Stored, error: &Error, shared: &Shared) -> Action {
 async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outcome, Error> {
     shared.context.routes_listed()?;
     let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
+    let mut former_owner = None;
     for _ in 0..ATTEMPTS {
         let existing = within(Stage::Fetch, READING, observe(&shared.context.client, key, wrapped)).await?;
+        former_owner = existing.as_ref().and_then(|existing| existing.former_owner(wrapped).cloned()).or(former_owner);
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
         let namespaces = shared.namespaces.labels(key, &wrapped.spec, live).await?;
         let routes = shared.context.routes.attached_to(key);
@@ -110,6 +112,9 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
                 Applied::Written(gateway) => (gateway, true),
                 Applied::Outdated => continue,
             };
+        if let Some(owner) = former_owner {
+            relics::release(&shared.context.client, key, &owner, &shared.predecessor).await;
+        }
         let before = live.iter().map(|live| live.listener.name.clone()).collect();
         let notice = shared.predecessor.notice(tokio::time::Instant::now());
         return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None, notice });

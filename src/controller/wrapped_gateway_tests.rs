@@ -182,6 +182,45 @@ async fn a_wrapped_gateway_that_cannot_be_read_is_told_so() {
     assert_eq!((server.asked(GET).len(), server.ready().0.as_str()), (0, "GatewaySyncFailed"));
 }
 
+const ITSELF: &str =
+    concat!("/apis/gateway-route-sync.homelab-helper.benfiola.com/v1/namespaces/infra/", "wrappedgateways/public");
+
+/// A WrappedGateway with the finalizer of the Go implementation, as the store and the API server have it.
+fn with_finalizer() -> Value {
+    let mut left = wrapped();
+    left["metadata"]["finalizers"] = json!([former::FINALIZER]);
+    left
+}
+
+#[tokio::test]
+async fn a_finalizer_that_cannot_be_removed_is_told_and_the_gateway_is_written_all_the_same() {
+    let server = Server::that(|asked| match asked.split_once(' ') {
+        _ if asked == GET => absent(),
+        Some(("GET", ITSELF)) => Answer::Say(200, with_finalizer()),
+        Some(("PATCH", ITSELF)) => refusal(403, "forbidden"),
+        _ => taken(),
+    });
+    let error = server.reconcile(&with_finalizer()).await.unwrap_err();
+    assert_eq!((error.category(), error.is_permanent()), ("FinalizerFailed", true));
+    assert_eq!(server.asked(APPLY).len(), 1);
+    let message = "The finalizer of an earlier implementation cannot be removed: forbidden";
+    assert_eq!(server.ready(), ("FinalizerFailed".to_owned(), message.to_owned()));
+}
+
+#[tokio::test]
+async fn one_that_is_being_deleted_loses_the_finalizer_and_gets_nothing_else() {
+    let deleted = || {
+        let mut deleted = with_finalizer();
+        deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        deleted
+    };
+    let server =
+        Server::that(move |asked| if asked.starts_with("GET") { Answer::Say(200, deleted()) } else { taken() });
+    assert_eq!(server.reconcile(&deleted()).await.unwrap(), Action::await_change());
+    let asked: Vec<_> = server.asked.lock().unwrap().iter().map(|(asked, _)| asked.clone()).collect();
+    assert_eq!(asked, [format!("GET {ITSELF}"), format!("PATCH {ITSELF}")]);
+}
+
 #[tokio::test]
 async fn where_no_http_routes_are_served_a_redirect_is_reported_and_the_gateway_is_written_all_the_same() {
     let server = Server::that(|asked| if asked == GET { absent() } else { taken() });

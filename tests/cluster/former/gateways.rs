@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use controlplane::GatewayApi;
+use controlplane::{GatewayApi, eventually};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
-use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::golang::Go;
-use crate::world::{Place, World, listeners, names, text};
+use super::golang::{Go, LATER};
+use crate::world::{Place, WITHIN, World, listeners, names, text};
 
 /// Of the Gateway that the Go version leaves: all but `old` are asked for by routes.
 const LEFT: [(&str, &str, u16, Option<&str>); 5] = [
@@ -71,6 +72,8 @@ fn is_ours_alone(gateway: &DynamicObject) {
     assert_eq!(gateway.annotations()["example.com/note"], "x");
     assert_eq!(gateway.annotations()["cert-manager.io/cluster-issuer"], "ca");
     assert_eq!(gateway.labels()["team"], "edge");
+    // The Go version copied it; with it, Argo CD would take the Gateway for its own.
+    assert!(!gateway.labels().contains_key("argocd.argoproj.io/instance"));
 }
 
 #[tokio::test]
@@ -130,6 +133,32 @@ async fn a_gateway_of_the_later_group_changes_hands_with_its_listeners() {
     is_ours_alone(&gateway);
     let owners: Vec<_> = gateway.owner_references().iter().map(|owner| owner.api_version.as_str()).collect();
     assert_eq!(owners, [format!("{}/v1", crate::world::GROUP)]);
+
+    // What it was taken over from can go, and takes with it only what is still its own.
+    let former = go.wrapped().get("edge").await.unwrap();
+    let owner =
+        json!({ "apiVersion": format!("{LATER}/v1"), "kind": "WrappedGateway", "name": "edge", "uid": former.uid() });
+    place
+        .apply(json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "still-its-own", "namespace": place.name, "ownerReferences": [owner] },
+        }))
+        .await;
+    eventually("its finalizer is gone", WITHIN, async || {
+        let finalizers = go.wrapped().get("edge").await.unwrap().finalizers().to_vec();
+        if finalizers.is_empty() { Ok(()) } else { Err(finalizers.join(", ")) }
+    })
+    .await
+    .unwrap();
+    go.wrapped().delete("edge", &DeleteParams::default()).await.expect("a deletion");
+    let maps: Api<ConfigMap> = Api::namespaced(place.client.clone(), &place.name);
+    eventually("what it owned is gone", WITHIN, async || match maps.get_opt("still-its-own").await {
+        Ok(None) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await
+    .unwrap();
+    assert_eq!(place.gateway("edge").await.uid(), before.uid());
 }
 
 #[tokio::test]

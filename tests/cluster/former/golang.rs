@@ -63,7 +63,7 @@ impl<'a> Go<'a> {
         if api.get_opt("edge").await.expect("an answer").is_none() {
             let object = json!({
                 "apiVersion": format!("{}/v1", self.group), "kind": "WrappedGateway",
-                "metadata": { "name": "edge", "labels": { "team": "edge" }, "annotations": { "cert-manager.io/cluster-issuer": "ca" } },
+                "metadata": { "name": "edge", "labels": { "team": "edge", "argocd.argoproj.io/instance": "x" }, "annotations": { "cert-manager.io/cluster-issuer": "ca" } },
                 "spec": { "gatewayClassName": "example" },
             });
             let object = serde_json::from_value(object).expect("a WrappedGateway");
