@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,9 +45,14 @@ impl World {
     }
 
     pub async fn start_controller(&self) {
+        self.start_controller_as(self.cluster.kubeconfig()).await;
+    }
+
+    /// A controller with the rights of that kubeconfig.
+    pub async fn start_controller_as(&self, kubeconfig: &Path) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_homelab-helper"));
         command.arg("gateway-route-sync").env("LOG_LEVEL", "info,homelab_helper=debug");
-        let program = Program::start(command, self.cluster.kubeconfig()).expect("the controller");
+        let program = Program::start(command, kubeconfig).expect("the controller");
         program.ready().await.expect("a ready controller");
         *self.controller.lock().await = Some(program);
     }
