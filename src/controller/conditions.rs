@@ -1,6 +1,7 @@
 //! The conditions of a WrappedGateway, each with a named constructor.
 
 use std::fmt::Write as _;
+use std::iter;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
@@ -20,19 +21,18 @@ pub struct Moment {
     pub generation: Option<i64>,
     /// The time.
     pub now: Time,
+    /// What the owner ought to know besides, whether the Gateway is as it should be or not.
+    pub notice: Option<String>,
 }
 
 impl Moment {
     /// `Ready`: the Gateway is as planned. What the WrappedGateway's owner is warned of is said beside it.
     #[must_use]
-    pub fn ready(&self, listeners: usize, routes: usize, warnings: &[Warning], notice: Option<&str>) -> Condition {
+    pub fn ready(&self, listeners: usize, routes: usize, warnings: &[Warning]) -> Condition {
         let mut message =
             format!("The Gateway has {}, for {}.", counted(listeners, "listener"), counted(routes, "attached route"));
         for warning in warnings.iter().filter(|warning| warning.route.is_none()) {
             let _ = write!(message, " {}: {}", warning.reason, warning.message);
-        }
-        if let Some(notice) = notice {
-            let _ = write!(message, " {notice}");
         }
         self.condition("Ready", "True", reason::SUCCEEDED, &message)
     }
@@ -84,11 +84,13 @@ impl Moment {
     }
 
     fn condition(&self, type_: &str, status: &str, reason: &str, message: &str) -> Condition {
+        let notice = self.notice.iter().filter(|_| type_ == "Ready").flat_map(|notice| [" ", notice]);
+        let message = iter::once(message).chain(notice).flat_map(str::chars);
         Condition {
             type_: type_.to_owned(),
             status: if ["True", "False"].contains(&status) { status } else { "Unknown" }.to_owned(),
             reason: if reason.is_empty() { "Unknown" } else { reason }.to_owned(),
-            message: message.chars().take(LONGEST_MESSAGE).collect(),
+            message: message.take(LONGEST_MESSAGE).collect(),
             observed_generation: self.generation,
             last_transition_time: self.now.clone(),
         }
@@ -136,7 +138,7 @@ mod tests {
 
     fn at(second: i64) -> Moment {
         let now = Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap());
-        Moment { generation: Some(3), now }
+        Moment { generation: Some(3), now, notice: None }
     }
 
     fn rejections(number: usize) -> Plan {
@@ -169,6 +171,15 @@ mod tests {
                  TCPRoute apps/r2: PortConflict: Port 2 is taken. And 2 more: see status.rejectedRoutes."
             )
         );
+    }
+
+    #[test]
+    fn a_notice_is_given_whether_it_is_ready_or_not() {
+        let moment = Moment { notice: Some("By the way.".to_owned()), ..at(0) };
+        let error = Error::Refused("No.".to_owned());
+        assert_eq!(moment.failed(&error).message, "No. By the way.");
+        assert!(moment.ready(1, 1, &[]).message.ends_with(", for 1 attached route. By the way."));
+        assert!(!moment.routes_accepted(&Plan::default()).message.contains("By the way."));
     }
 
     #[test]

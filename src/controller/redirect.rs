@@ -60,7 +60,11 @@ pub(super) async fn settle(
     };
     let api = Api::namespaced_with(shared.context.client.clone(), &key.namespace, &resource);
     for _ in 0..ATTEMPTS {
-        let existing = api.get_opt(&name).await.map_err(Error::Redirect)?;
+        let existing = match api.get(&name).await {
+            Ok(existing) => Some(existing),
+            Err(source) if error::code(&source) == Some(404) => None,
+            Err(source) => return Err(Error::Redirect(source)),
+        };
         let settled = match (listener, existing) {
             (Some(planned), existing) => {
                 let wish = wish(key, wrapped, &planned.listener.name);

@@ -34,7 +34,8 @@ pub async fn report(
     let metadata = stored.meta();
     let stored_status = stored.0.as_ref().ok().and_then(|wrapped| wrapped.status.as_ref());
     let before = shared.reports.current(key, metadata, stored_status);
-    let moment = Moment { generation: metadata.generation, now: now() };
+    let notice = shared.predecessor.notice(tokio::time::Instant::now());
+    let moment = Moment { generation: metadata.generation, now: now(), notice };
     let after = status::status(&before, &moment, result.as_ref());
     let mut news: Vec<News> = News::failure(&before.conditions, &after.conditions).into_iter().collect();
     if let Some(outcome) = result.as_ref().ok().filter(|outcome| outcome.written) {
@@ -74,6 +75,7 @@ async fn write(
                 let moment = Moment {
                     generation: metadata.generation,
                     now: status.last_reconciled_time.clone().unwrap_or_else(now),
+                    notice: None,
                 };
                 let only =
                     WrappedGatewayStatus { conditions: vec![moment.failed(&error)], ..WrappedGatewayStatus::default() };

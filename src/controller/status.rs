@@ -37,8 +37,6 @@ pub struct Outcome {
     pub written: bool,
     /// What went wrong beside the Gateway.
     pub beside: Option<Error>,
-    /// What else the owner ought to know.
-    pub notice: Option<String>,
 }
 
 /// The status after a reconciliation. What a failed one did not find out stays as it was.
@@ -67,9 +65,7 @@ fn succeeded(moment: &Moment, outcome: &Outcome) -> WrappedGatewayStatus {
     };
     let ready = match unreadable.as_ref().or(outcome.beside.as_ref()) {
         Some(error) => moment.failed(error),
-        None if plan.problems.is_empty() => {
-            moment.ready(listeners, outcome.routes, &plan.warnings, outcome.notice.as_deref())
-        }
+        None if plan.problems.is_empty() => moment.ready(listeners, outcome.routes, &plan.warnings),
         None => moment.planned_with_problems(&plan.problems),
     };
     let rejected: BTreeSet<&RouteKey> = plan.rejections.iter().map(|rejection| &rejection.route).collect();

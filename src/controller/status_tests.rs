@@ -6,7 +6,7 @@ use crate::planner::{Reason, Rejection, Warning, WarningReason};
 use crate::routes::RouteKind;
 
 fn at(second: i64) -> Moment {
-    Moment { generation: Some(1), now: Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap()) }
+    Moment { generation: Some(1), now: Time(k8s_openapi::jiff::Timestamp::from_second(second).unwrap()), notice: None }
 }
 
 fn route(name: &str) -> RouteKey {
@@ -22,7 +22,7 @@ fn outcome(plan: Plan) -> Outcome {
         "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] },
         "status": { "addresses": [{ "value": "10.0.0.1" }] },
     });
-    Outcome { plan, routes: 7, before: Vec::new(), gateway, written: false, beside: None, notice: None }
+    Outcome { plan, routes: 7, before: Vec::new(), gateway, written: false, beside: None }
 }
 
 fn after(plan: Plan) -> WrappedGatewayStatus {

@@ -116,8 +116,7 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
             relics::release(&shared.context.client, key, &owner, &shared.predecessor).await;
         }
         let before = live.iter().map(|live| live.listener.name.clone()).collect();
-        let notice = shared.predecessor.notice(tokio::time::Instant::now());
-        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None, notice });
+        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
 }

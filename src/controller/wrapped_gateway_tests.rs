@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use futures::channel::mpsc::unbounded;
 use kube::Client;
+use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::controller::context::Context;
 use crate::controller::events::Announcer;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
-use crate::routes::{Listing, State};
+use crate::routes::{Listing, RouteKind, Served, State};
 
 /// What a server does when it is asked.
 enum Answer {
@@ -32,6 +33,11 @@ struct Server {
 impl Server {
     /// `answer` says what is done for a verb and path.
     fn that(answer: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
+        Self::with(None, answer)
+    }
+
+    /// The same, on a cluster that serves these kinds.
+    fn with(served: Option<Served>, answer: impl Fn(&str) -> Answer + Clone + Send + Sync + 'static) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
         let handler = move |request: Request| {
@@ -50,7 +56,7 @@ impl Server {
             client: client.clone(),
             routes: Arc::new(State::default()),
             route_events,
-            served: watch::Sender::new(None).subscribe(),
+            served: watch::Sender::new(served).subscribe(),
             leading: watch::Sender::new(true).subscribe(),
             listing: watch::Sender::new(Listing::Complete).subscribe(),
             readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
@@ -219,6 +225,25 @@ async fn one_that_is_being_deleted_loses_the_finalizer_and_gets_nothing_else() {
     assert_eq!(server.reconcile(&deleted()).await.unwrap(), Action::await_change());
     let asked: Vec<_> = server.asked.lock().unwrap().iter().map(|(asked, _)| asked.clone()).collect();
     assert_eq!(asked, [format!("GET {ITSELF}"), format!("PATCH {ITSELF}")]);
+}
+
+#[tokio::test]
+async fn a_redirect_that_cannot_be_written_is_told_beside_everything_else() {
+    let kind = GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute");
+    let routes = [(RouteKind::Http, ApiResource::from_gvk(&kind))].into();
+    let server = Server::with(Some(Served { routes, ..Served::default() }), |asked| match asked {
+        GET => absent(),
+        asked if asked.starts_with("GET") => refusal(404, "not found"),
+        asked if asked.contains("/httproutes/") => refusal(403, "forbidden"),
+        _ => taken(),
+    });
+    let mut redirecting = wrapped();
+    redirecting["spec"]["httpsRedirect"] = json!(true);
+    let error = server.reconcile(&redirecting).await.unwrap_err();
+    assert_eq!((error.category(), server.asked(APPLY).len()), ("GatewaySyncFailed", 1));
+    assert_eq!(server.ready().1, "The HTTPRoute of httpsRedirect cannot be written: forbidden");
+    let status = server.asked(STATUS).pop().expect("a status");
+    assert_eq!(status["status"]["conditions"][1]["status"], "True", "routes are judged all the same");
 }
 
 #[tokio::test]
