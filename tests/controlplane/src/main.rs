@@ -1,5 +1,6 @@
 //! `controlplane`: a control plane for development, on the command line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
@@ -82,11 +83,18 @@ async fn run(arguments: &Up) -> Result<(), Error> {
         }
         None => String::from("no Gateway API"),
     };
-    println!("# A control plane with {installed} runs at {} until Ctrl-C.", control_plane.url());
-    println!("# In another terminal:");
-    println!("export KUBECONFIG={}", control_plane.kubeconfig().display());
-    println!("# If there is no kubectl yet:");
-    println!("alias kubectl={}", control_plane.kubectl().get_program().display());
+    let told = format!(
+        "# A control plane with {installed} runs at {} until Ctrl-C.\n\
+         # In another terminal:\n\
+         export KUBECONFIG={}\n\
+         # If there is no kubectl yet:\n\
+         alias kubectl={}\n",
+        control_plane.url(),
+        control_plane.kubeconfig().display(),
+        control_plane.kubectl().get_program().display()
+    );
+    // Whoever reads may have had enough; the control plane runs all the same.
+    let _ = std::io::stdout().write_all(told.as_bytes());
     std::future::pending().await
 }
 
