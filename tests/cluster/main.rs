@@ -6,6 +6,8 @@ mod agree;
 mod apply;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
 mod desk;
+/// The examples, as they are.
+mod examples;
 /// The main job: routes come, change and go, and the Gateway follows.
 mod follow;
 /// The place of the Go implementation is taken, and its users notice nothing.
