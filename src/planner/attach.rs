@@ -115,17 +115,17 @@ fn surprising<'l>(
 ) -> Vec<&'l Listener> {
     let open: Vec<_> =
         route.parent_refs.iter().filter(|parent| parent.section_name.is_none() && parent.port.is_none()).collect();
-    if open.is_empty() {
-        return Vec::new();
-    }
     // What is served is sorted by route.
     let first = served.partition_point(|served| served.route < route.key);
     let of_route = || served[first..].iter().take_while(|served| served.route == route.key);
+    if open.is_empty() || of_route().next().is_none() {
+        return Vec::new();
+    }
     let asked = |port: u16| of_route().any(|served| served.slot.port == port);
     let mut surprising = listeners.to_vec();
     surprising
         .retain(|listener| !asked(listener.port) && open.iter().any(|parent| attaches(route, parent, listener, input)));
-    if of_route().next().is_none() { Vec::new() } else { surprising }
+    surprising
 }
 
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {

@@ -173,12 +173,14 @@ fn applied(live: &[LiveListener], planned: &PlannedListener) -> LiveListener {
 
 /// Whether two lists have the same listeners for the same slots and namespaces: then they mean the same to claims.
 pub(super) fn same_claims(one: &[LiveListener], other: &[LiveListener]) -> bool {
-    let matters = |live: &LiveListener| {
-        let names: Vec<_> = named_namespaces(&live.listener).into_iter().map(str::to_owned).collect();
-        (live.listener.name.clone(), Slot::of(&live.listener), names)
-    };
-    let sorted = |all: &[LiveListener]| all.iter().map(matters).collect::<BTreeSet<_>>();
-    one.len() == other.len() && sorted(one) == sorted(other)
+    fn matters(all: &[LiveListener]) -> BTreeSet<(&str, Slot, BTreeSet<&str>)> {
+        all.iter()
+            .map(|LiveListener { listener, .. }| {
+                (listener.name.as_str(), Slot::of(listener), named_namespaces(listener))
+            })
+            .collect()
+    }
+    one.len() == other.len() && matters(one) == matters(other)
 }
 
 fn text(value: &Value) -> &str {
