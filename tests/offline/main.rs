@@ -2,6 +2,8 @@
 
 // Which module may use which, and what has no place where.
 mod architecture;
+// The Helm chart and what is made of it.
+mod chart;
 // The program as its users start it.
 mod cli;
 // The definition of WrappedGateway: its file, its words, and what it admits.

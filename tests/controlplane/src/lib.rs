@@ -5,7 +5,8 @@
 //! server-side apply, watches, RBAC, owner references and namespaces. Nothing that needs a kubelet happens: no Pod runs.
 //!
 //! The flow, one file a step:
-//! - [`Binaries::ensure`] finds the programs, or builds them once with Go (`binaries.rs`, `cache.rs`, `golang.rs`);
+//! - [`Binaries::ensure`] finds the programs, or builds them once with Go (`binaries.rs`, `pinned.rs`, `cache.rs`,
+//!   `golang.rs`); [`Helm`] does the same for what tests of the chart need (`helm.rs`);
 //! - [`ControlPlane`] starts, stops and removes them (`control_plane.rs`, `supervisor.rs`, `credentials.rs`);
 //! - it hands out clients and kubeconfigs (`access.rs`), and applies manifests (`objects.rs`), among them the CRDs of a
 //!   [`GatewayApi`] (`gateway_api.rs`);
@@ -26,7 +27,9 @@ mod error;
 mod eventually;
 mod gateway_api;
 mod golang;
+mod helm;
 mod objects;
+mod pinned;
 mod program;
 mod requests;
 mod supervisor;
@@ -36,5 +39,6 @@ pub use control_plane::ControlPlane;
 pub use error::{Error, Result};
 pub use eventually::{TimedOut, eventually};
 pub use gateway_api::{Channel, GatewayApi, Version};
+pub use helm::Helm;
 pub use program::Program;
 pub use requests::{RequestKey, Requests};

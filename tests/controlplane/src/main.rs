@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use controlplane::{Binaries, Channel, ControlPlane, Error, GatewayApi, Version};
+use controlplane::{Binaries, Channel, ControlPlane, Error, GatewayApi, Helm, Version};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -100,6 +100,7 @@ async fn run(arguments: &Up) -> Result<(), Error> {
 
 fn build() -> Result<(), Error> {
     let binaries = Binaries::ensure()?;
+    Helm::ensure()?;
     for gateway_api in GatewayApi::all() {
         gateway_api.crds()?;
     }

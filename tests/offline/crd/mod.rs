@@ -34,14 +34,14 @@ fn properties<'a>(schema: &'a Value, path: &str, found: &mut Vec<(String, &'a Va
 
 /// A place where two values differ.
 #[derive(Debug, PartialEq)]
-struct Difference {
+pub(super) struct Difference {
     path: String,
     left: Option<Value>,
     right: Option<Value>,
 }
 
 /// The innermost places where two values differ, sorted by path.
-fn differences(left: &Value, right: &Value) -> Vec<Difference> {
+pub(super) fn differences(left: &Value, right: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", Some(left), Some(right), &mut found);
     found
