@@ -28,6 +28,7 @@ fn route(number: usize, hosts: usize, gateway: &GatewayRef) -> Route {
         hostnames: vec![format!("host-{}.example.com", number % hosts)],
         wishes: Wishes::default(),
         relics: false,
+        names: Box::default(),
     }
 }
 

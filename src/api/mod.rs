@@ -24,6 +24,10 @@ pub const GROUP: &str = "gateway-route-sync.homelab-helper.benfiola.com";
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// Field manager of every server-side apply, and value of the `app.kubernetes.io/managed-by` label.
 pub const FIELD_MANAGER: &str = "gateway-route-sync";
+/// What the field manager of a route's names in DNS has before the prefix of external-dns that they stand under.
+pub const NAMES_MANAGER: &str = "gateway-route-sync/";
+/// On a `WrappedGateway`, while names in DNS have to be taken from routes before it may go.
+pub const FINALIZER: &str = "gateway-route-sync.homelab-helper.benfiola.com/finalizer";
 /// What the name of the HTTPRoute of `httpsRedirect` has after the Gateway's name.
 pub const REDIRECT_SUFFIX: &str = "-https-redirect";
 /// Label that the API server puts on each namespace, with the namespace's name as value.
@@ -36,7 +40,8 @@ pub mod former {
     /// Field managers of their updates: the names of their programs.
     pub const MANAGERS: [&str; 2] = ["gateway-route-sync", "homelab-helper"];
     /// The finalizer of the earlier one, which put it on each `WrappedGateway` and on each route of the cluster.
-    pub const FINALIZER: &str = "gateway-route-sync.homelab-helper.benfiola.com/finalizer";
+    /// What is left on a `WrappedGateway` may be ours.
+    pub const FINALIZER: &str = super::FINALIZER;
     /// The finalizer of the later one, which put it on the same things.
     pub const LATER_FINALIZER: &str = "gateway-route-sync.homelab-images.benfiola.com/finalizer";
     /// On each route, what the earlier one knew of its parents.

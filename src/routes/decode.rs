@@ -1,7 +1,7 @@
 //! Wire object → [`Route`]. The only file that knows the shape of a route on the wire, and the wire's defaults.
 //!
-//! Whatever is not named here is skipped while it is read and never stored: `managedFields`, `status`, rules, and the
-//! annotations of others are most of a route's bytes.
+//! Whatever is not named here is skipped while it is read and never stored: `managedFields` but for a few names,
+//! `status`, rules, and the annotations of others are most of a route's bytes.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,10 @@ use k8s_openapi::jiff::Timestamp;
 use kube::core::{ApiResource, DynamicResourceScope};
 use serde::Deserialize;
 
+use super::annotations::Annotations;
 use super::lenient::{Lenient, lenient_struct};
-use super::{GatewayRef, ParentRef, Route, RouteKey, RouteKind, Wishes};
+use super::names::{Entry, names};
+use super::{GatewayRef, ParentRef, Route, RouteKey, RouteKind};
 use crate::api::{GATEWAY_GROUP, former};
 
 /// Why an object is no route.
@@ -59,7 +61,7 @@ impl WireRoute {
             name: metadata.name.required("metadata.name")?,
             kind,
         };
-        let annotations = metadata.annotations.or_default("metadata.annotations")?;
+        let mut annotations = metadata.annotations.or_default("metadata.annotations")?;
         let labels = metadata.labels.or_default("metadata.labels")?;
         let finalizers = metadata.finalizers.or_default("metadata.finalizers")?;
         let ignored = is_true(&annotations.ignore) || is_true(&labels.http01_solver);
@@ -70,8 +72,14 @@ impl WireRoute {
             created: metadata.creation_timestamp.optional("metadata.creationTimestamp")?,
             parent_refs,
             hostnames: strings(spec.hostnames, "spec.hostnames")?,
-            relics: annotations.bears_relics() || finalizers.iter().any(is_relic),
+            relics: annotations.bears_relics || finalizers.iter().any(is_relic),
             wishes: annotations.wishes()?,
+            // external-dns reads the names of other kinds from their hostnames.
+            names: if kind.has_hostnames() {
+                Box::default()
+            } else {
+                names(annotations.names, &metadata.managed_fields)
+            },
         })
     }
 }
@@ -132,6 +140,7 @@ struct Metadata {
     labels: Lenient<Labels>,
     annotations: Lenient<Annotations>,
     finalizers: Lenient<Vec<Lenient<String>>>,
+    managed_fields: Lenient<Vec<Lenient<Entry>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -140,45 +149,6 @@ struct Labels {
     /// On the routes that cert-manager makes for a moment, to answer a challenge.
     #[serde(rename = "acme.cert-manager.io/http01-solver")]
     http01_solver: Lenient<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Annotations {
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/ignore")]
-    ignore: Lenient<String>,
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/ports")]
-    ports: Lenient<String>,
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/port")]
-    port: Lenient<String>,
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/protocol")]
-    protocol: Lenient<String>,
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/tls-mode")]
-    tls_mode: Lenient<String>,
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/hostname")]
-    hostname: Lenient<String>,
-    /// Bookkeeping of the first Go implementation.
-    #[serde(rename = "gateway-route-sync.homelab-helper.benfiola.com/previous-parent-refs")]
-    previous_parent_refs: Lenient<String>,
-    /// Bookkeeping of the second.
-    #[serde(rename = "gateway-route-sync.homelab-images.benfiola.com/previous-parent-refs")]
-    later_previous_parent_refs: Lenient<String>,
-}
-
-impl Annotations {
-    fn bears_relics(&self) -> bool {
-        self.previous_parent_refs != Lenient::Absent || self.later_previous_parent_refs != Lenient::Absent
-    }
-
-    fn wishes(self) -> Result<Wishes, Undecodable> {
-        let annotation = |value: Lenient<String>| value.optional("metadata.annotations");
-        Ok(Wishes {
-            ports: annotation(self.ports)?.or(annotation(self.port)?),
-            protocol: annotation(self.protocol)?,
-            tls_mode: annotation(self.tls_mode)?,
-            hostname: annotation(self.hostname)?,
-        })
-    }
 }
 
 /// Whether it is the finalizer that one of the Go implementations put on every route.
@@ -207,10 +177,10 @@ struct WireParentRef {
     port: Lenient<i32>,
 }
 
-lenient_struct!(Object, Metadata, Labels, Annotations, Spec, WireParentRef);
+lenient_struct!(Object, Metadata, Labels, Spec, WireParentRef);
 
 impl<T> Lenient<T> {
-    fn optional(self, field: &'static str) -> Result<Option<T>, Undecodable> {
+    pub(super) fn optional(self, field: &'static str) -> Result<Option<T>, Undecodable> {
         match self {
             Self::Absent => Ok(None),
             Self::Is(value) => Ok(Some(value)),

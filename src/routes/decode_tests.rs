@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::{GROUP, annotation};
+use crate::api::{GROUP, NAMES_MANAGER, annotation};
+use crate::routes::{Names, Owner, Wishes};
 
 fn object(spec: &Value) -> Value {
     json!({
@@ -87,6 +88,7 @@ fn the_whole_of_what_matters_is_kept() {
             hostname: Some("game.example.com".into()),
         },
         relics: false,
+        names: Box::default(),
     };
     assert_eq!(route(whole), expected);
 }
@@ -181,4 +183,52 @@ fn the_annotations_are_those_that_the_api_names() {
         // Were the name misspelt in this file, the annotation of the wrong type would be skipped.
         assert_eq!(decode(RouteKind::Http, wrong_type).is_err(), name != annotation::IGNORE, "{name}");
     }
+}
+
+/// An entry of managedFields: manager, operation, subresource, the annotation it has.
+type Entry<'a> = (&'a str, &'a str, &'a str, &'a str);
+
+/// A TCPRoute with annotations and entries of managedFields.
+fn named(annotations: &Value, entries: &[Entry<'_>]) -> Value {
+    let entries: Vec<_> = entries
+        .iter()
+        .map(|(manager, operation, subresource, has)| {
+            let fields = json!({"f:metadata": {"f:annotations": {".": {}, format!("f:{has}"): {}}}, "f:spec": {}});
+            json!({"manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": fields})
+        })
+        .collect();
+    bearing(&json!({"annotations": annotations, "managedFields": entries}))
+}
+
+#[test]
+fn what_external_dns_may_read_is_known_with_its_owner() {
+    let (old, new) = ("external-dns.alpha.kubernetes.io", "external-dns.kubernetes.io");
+    let ours = format!("{NAMES_MANAGER}{old}");
+    let (key, value) = (format!("{old}/hostname"), "game.example.com");
+    let cases: [(&[Entry<'_>], Owner); 8] = [
+        (&[(&ours, "Apply", "", &key)], Owner::Us),
+        (&[("kay", "Update", "", &key), (&ours, "Apply", "", &key)], Owner::Us),
+        (&[("kay", "Update", "", &key)], Owner::Another),
+        // The manager of another prefix, an update under our name, and a status are not ours.
+        (&[(&format!("{NAMES_MANAGER}{new}"), "Apply", "", &key)], Owner::Another),
+        (&[(&ours, "Update", "", &key)], Owner::Another),
+        (&[(&ours, "Apply", "status", &key)], Owner::Another),
+        (&[(&ours, "Apply", "", "example.com/note")], Owner::Nobody),
+        (&[], Owner::Nobody),
+    ];
+    for (entries, owner) in cases {
+        let object = named(&json!({&key: value, "example.com/note": "x", annotation::HOSTNAME: "y"}), entries);
+        let names = decode(RouteKind::Tcp, object).unwrap().names;
+        assert_eq!(*names, [Names { prefix: old.into(), value: value.into(), owner }], "{entries:?}");
+    }
+}
+
+#[test]
+fn names_that_make_no_sense_hide_no_route_and_other_kinds_have_none() {
+    let key = "external-dns.kubernetes.io/hostname";
+    let odd = bearing(&json!({"annotations": {key: "a.example.com"}, "managedFields": [7, {"fieldsV1": []}, {}]}));
+    assert_eq!(decode(RouteKind::Udp, odd.clone()).unwrap().names[0].owner, Owner::Nobody);
+    assert!(decode(RouteKind::Http, odd).unwrap().names.is_empty());
+    let odd = bearing(&json!({"annotations": {key: 7}, "managedFields": "x"}));
+    assert!(decode(RouteKind::Tcp, odd).is_ok_and(|route| route.names.is_empty()));
 }

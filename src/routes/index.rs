@@ -61,6 +61,12 @@ impl Index {
         self.attached.get(gateway).into_iter().flatten().map(|ByKey(route)| Arc::clone(route)).collect()
     }
 
+    /// Every route of a kind, in no particular order.
+    #[must_use]
+    pub fn all(&self, kind: RouteKind) -> Vec<Arc<Route>> {
+        self.routes.get(&kind).into_iter().flatten().map(|ByKey(route)| Arc::clone(route)).collect()
+    }
+
     /// The route of that name, if there is one.
     #[must_use]
     pub fn get(&self, key: &RouteKey) -> Option<Arc<Route>> {
@@ -158,6 +164,7 @@ mod tests {
             hostnames: vec![format!("{name}.example.com")],
             wishes: Wishes::default(),
             relics: false,
+            names: Box::default(),
         }
     }
 

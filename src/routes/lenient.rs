@@ -2,6 +2,7 @@
 //!
 //! A list that fails over one bad object hides all the good ones, for as long as nobody mends it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -19,6 +20,10 @@ pub(super) enum Lenient<T> {
     /// Of another type.
     IsNot,
 }
+
+/// A key of a map. It is copied only where it has escapes in it.
+#[derive(serde::Deserialize)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// What a type can be made of. Each method but those that a type implements means: of another type.
 pub(super) trait FromWire<'de>: Sized {

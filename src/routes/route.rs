@@ -5,6 +5,7 @@ use std::fmt;
 use k8s_openapi::jiff::Timestamp;
 
 use super::kind::RouteKind;
+use super::names::Names;
 
 /// Identifies a Gateway, and so the WrappedGateway of the same namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +56,8 @@ pub struct Route {
     pub wishes: Wishes,
     /// Whether it bears a finalizer or an annotation that only an earlier implementation wrote.
     pub relics: bool,
+    /// Of a TCPRoute or UDPRoute: what external-dns may read of it, sorted by prefix. Most routes have nothing of it.
+    pub names: Box<[Names]>,
 }
 
 /// One attachment of a route to a Gateway.

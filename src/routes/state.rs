@@ -42,6 +42,12 @@ impl State {
         self.read().index.attached_to(gateway)
     }
 
+    /// Every route of a kind, in no particular order.
+    #[must_use]
+    pub fn all(&self, kind: RouteKind) -> Vec<Arc<Route>> {
+        self.read().index.all(kind)
+    }
+
     /// The route of that name, if there is one.
     #[must_use]
     pub fn get(&self, key: &RouteKey) -> Option<Arc<Route>> {

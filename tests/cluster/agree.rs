@@ -73,6 +73,7 @@ fn the_api_server_refuses_no_gateway_whatever_the_words() {
             hostnames,
             wishes: Wishes::default(),
             relics: false,
+            names: Box::default(),
         }));
         judge.applied(&world, &world.plan())
     });

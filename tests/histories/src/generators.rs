@@ -88,6 +88,7 @@ fn route() -> impl Strategy<Value = Route> {
                 hostnames: hostnames.into_iter().map(str::to_owned).collect(),
                 wishes,
                 relics: false,
+                names: Box::default(),
             }
         },
     )
