@@ -5,6 +5,7 @@ pub mod attach;
 pub mod claim;
 mod conflict;
 mod demand;
+mod dns;
 mod fixed;
 pub mod hostname;
 mod listener;
@@ -23,6 +24,7 @@ use crate::api::{Listener, WrappedGatewaySpec};
 use crate::routes::{GatewayRef, Route};
 use claim::Claim;
 use demand::Demand;
+pub use dns::Naming;
 use fixed::Fixed;
 use resolve::Settled;
 use verdict::Verdicts;
@@ -154,6 +156,8 @@ fn assemble(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>], verdicts:
     routes.sort_by_cached_key(|route| Claim::age_of(route));
     let mut warnings = held_warnings(input, fixed);
     warnings.extend(attach::warnings(input, &routes, &all, &served));
+    warnings.extend(dns::warnings(&routes));
+    warnings.sort();
     let total = all.len();
     Plan { listeners, total, served, rejections, warnings, problems: fixed.problems.clone() }
 }

@@ -85,6 +85,8 @@ pub enum WarningReason {
     SharedPort,
     /// By the Gateway API a route attaches to a listener that it did not ask for.
     AmbiguousAttachment,
+    /// The annotation that names a TCPRoute or UDPRoute in DNS is empty, or no list of names.
+    InvalidDnsName,
     /// Another manager holds fields of a listener that nobody asks for.
     ListenerHeld,
 }

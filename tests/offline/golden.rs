@@ -222,5 +222,9 @@ const REASONS: [Reason; 17] = [
     Reason::ListenerLimitReached,
 ];
 
-const WARNINGS: [WarningReason; 3] =
-    [WarningReason::SharedPort, WarningReason::AmbiguousAttachment, WarningReason::ListenerHeld];
+const WARNINGS: [WarningReason; 4] = [
+    WarningReason::SharedPort,
+    WarningReason::AmbiguousAttachment,
+    WarningReason::InvalidDnsName,
+    WarningReason::ListenerHeld,
+];
