@@ -21,7 +21,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Keeps the listeners of Gateways equal to what the routes attached to them ask for
-    GatewayRouteSync(GatewayRouteSync),
+    GatewayRouteSync(Box<GatewayRouteSync>),
     /// Prints a script that makes a shell complete this program's arguments
     Completions {
         /// The shell

@@ -20,7 +20,7 @@
 //! | [`api`] | the `WrappedGateway` resource and its CRD, the slice of `Gateway` that is read and written, all names |
 //! | [`routes`] | routes of whatever kind and version → one type, by the Gateways that they name; what is served |
 //! | [`planner`] | routes, template and what is there → what ought to be there: a pure function |
-//! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status, only `redirect` a route |
+//! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status, only `redirect` a route, only `external_dns` what external-dns reads |
 //! | [`manifests`] | files → the planner's input, without a cluster |
 //! | [`render`] | the planner on manifests, without a cluster or compared with one |
 //! | [`status`] | what the controller did, for people |
@@ -49,6 +49,8 @@
 //!   grows with the cluster.
 //! - Being alive means to serve; being ready, that a fixed set of gates is passed. Both begin before the lease is won, and
 //!   so do the watches. Whoever loses the lease ends.
+//! - A name in DNS is written on a route only while the finalizer stands on a WrappedGateway that the route is attached to,
+//!   and the finalizer goes only when no such name is left. One write of this kind is under way at a time.
 //! - A signal ends the process within a second, whatever the API server does.
 //!
 //! # What is not there

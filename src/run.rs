@@ -52,6 +52,8 @@ pub struct Args {
     )]
     leader_election: bool,
     #[command(flatten)]
+    external_dns: controller::external_dns::Args,
+    #[command(flatten)]
     kubeconfig: kubeconfig::Args,
 }
 
@@ -108,7 +110,8 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let config = args.kubeconfig.load().await?;
     info!(version = env!("CARGO_PKG_VERSION"), cluster = %config.cluster_url, "starting");
     let mut leadership = Leadership::new(args.leader_election, &config)?;
-    let Parts { metrics, readiness, outputs, context, triggers, route_events, leads } = Parts::new(client(config)?);
+    let Parts { metrics, readiness, outputs, context, triggers, route_events, leads } =
+        Parts::new(client(config)?, &args.external_dns);
 
     let mut tasks = Tasks::default();
     tasks.spawn("the health server", server::serve(health, server::health(readiness)));
@@ -145,7 +148,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(client: Client) -> Self {
+    fn new(client: Client, external_dns: &controller::external_dns::Args) -> Self {
         let metrics = Arc::new(Metrics::new());
         let state = Arc::new(State::default());
         let (awaited, awaited_kinds) = watch::channel(RouteKind::ALL.into());
@@ -164,6 +167,7 @@ impl Parts {
             listing: listed,
             readiness: Arc::clone(&readiness),
             metrics: Arc::clone(&metrics),
+            external_dns_prefixes: external_dns.prefixes(),
         };
         let outputs =
             routes::watch::Outputs { state, gateways, routes, served, awaited, listing, metrics: Arc::clone(&metrics) };

@@ -32,6 +32,8 @@ pub struct Context {
     pub readiness: Arc<Readiness>,
     /// Takes what is to be counted.
     pub metrics: Arc<Metrics>,
+    /// What stands before `/hostname` in the annotations that external-dns reads.
+    pub external_dns_prefixes: Vec<String>,
 }
 
 impl Context {

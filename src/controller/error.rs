@@ -6,6 +6,7 @@ use kube::core::Status;
 use thiserror::Error;
 
 use super::observe::Unreadable;
+use crate::routes::RouteKey;
 
 /// Why a reconciliation failed. The sources are kept for the log; conditions get [`Error::explain`].
 #[derive(Debug, Error)]
@@ -49,6 +50,20 @@ pub enum Error {
     /// What an earlier implementation left on an object could not be taken away.
     #[error("the finalizer of an earlier implementation cannot be removed")]
     Relics(#[source] kube::Error),
+    /// What external-dns reads could not be written on a route.
+    #[error("the names for external-dns cannot be written on {route}")]
+    Names {
+        /// The route.
+        route: Box<RouteKey>,
+        /// Why not.
+        source: kube::Error,
+    },
+    /// The finalizer could not be put on the WrappedGateway, or taken from it.
+    #[error("the finalizer cannot be put on the WrappedGateway or taken from it")]
+    Finalizer(#[source] kube::Error),
+    /// The finalizer has to stay, because names in DNS cannot be taken from a route.
+    #[error("the finalizer stays")]
+    Kept(#[source] Box<Error>),
     /// The API server did not answer in time.
     #[error("{stage}: no answer within {} s", .within.as_secs())]
     Timeout {
@@ -72,6 +87,10 @@ pub enum Stage {
     Status,
     /// Taking away what an earlier implementation left.
     Relics,
+    /// Putting the finalizer on the WrappedGateway, or taking it and what it stands for away.
+    Finalizer,
+    /// Writing on a route what external-dns reads.
+    Names,
 }
 
 impl std::fmt::Display for Stage {
@@ -82,6 +101,8 @@ impl std::fmt::Display for Stage {
             Self::Redirect => "writing the HTTPRoute of httpsRedirect",
             Self::Status => "writing the status",
             Self::Relics => "removing the finalizer of an earlier implementation",
+            Self::Finalizer => "putting the finalizer on the WrappedGateway or taking it away",
+            Self::Names => "writing names for external-dns",
         })
     }
 }
@@ -111,7 +132,10 @@ impl Error {
             Self::NotServed(_) | Self::Fetch(_) | Self::Timeout { stage: Stage::Fetch, .. } => {
                 reason::GATEWAY_FETCH_FAILED
             }
-            Self::Relics(_) | Self::Timeout { stage: Stage::Relics, .. } => reason::FINALIZER_FAILED,
+            Self::Relics(_)
+            | Self::Finalizer(_)
+            | Self::Kept(_)
+            | Self::Timeout { stage: Stage::Relics | Stage::Finalizer, .. } => reason::FINALIZER_FAILED,
             Self::Unreadable(Unreadable::Listeners(_)) => reason::GATEWAY_FETCH_FAILED,
             Self::Unreadable(Unreadable::Status(_)) | Self::Status(_) | Self::Timeout { stage: Stage::Status, .. } => {
                 reason::GATEWAY_STATUS_FAILED
@@ -124,7 +148,8 @@ impl Error {
             | Self::Timeout { stage: Stage::Redirect, .. }
             | Self::Contended(_)
             | Self::Event(_)
-            | Self::Timeout { stage: Stage::Sync, .. } => reason::GATEWAY_SYNC_FAILED,
+            | Self::Names { .. }
+            | Self::Timeout { stage: Stage::Sync | Stage::Names, .. } => reason::GATEWAY_SYNC_FAILED,
         }
     }
 }
@@ -136,8 +161,18 @@ impl Error {
         match self {
             Self::Invalid(_) | Self::Refused(_) | Self::Unreadable(_) => true,
             // There may be one such error for each route of the cluster.
-            Self::Relics(error) if code(error) == Some(403) => true,
-            Self::Apply(error) | Self::Redirect(error) | Self::Status(error) | Self::Relics(error) => api_status(error)
+            Self::Relics(error) | Self::Finalizer(error) | Self::Names { source: error, .. }
+                if code(error) == Some(403) =>
+            {
+                true
+            }
+            Self::Kept(error) => error.is_permanent(),
+            Self::Apply(error)
+            | Self::Redirect(error)
+            | Self::Status(error)
+            | Self::Relics(error)
+            | Self::Finalizer(error)
+            | Self::Names { source: error, .. } => api_status(error)
                 .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
             _ => false,
         }
@@ -158,9 +193,12 @@ impl Error {
             | Self::Redirect(source)
             | Self::Status(source)
             | Self::Event(source)
-            | Self::Relics(source) => {
+            | Self::Relics(source)
+            | Self::Finalizer(source)
+            | Self::Names { source, .. } => {
                 format!("{self}: {}", told(source))
             }
+            Self::Kept(error) => format!("{self}: {}", error.explain()),
             Self::Invalid(_) | Self::Refused(_) | Self::Namespaces | Self::Contended(_) | Self::Timeout { .. } => {
                 self.to_string()
             }

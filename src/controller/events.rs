@@ -15,8 +15,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::error::{self, Error};
+use super::external_dns::Left;
 use crate::api::FIELD_MANAGER;
-use crate::routes::{GatewayRef, Verdict, VerdictKind};
+use crate::routes::{GatewayRef, RouteKey, Verdict, VerdictKind};
 
 /// What an event's note may have.
 const LONGEST_NOTE: usize = 1024;
@@ -76,6 +77,23 @@ impl News {
             VerdictKind::Warned => (verdict.reason.as_str(), format!("Gateway {gateway}: {}", verdict.message)),
         };
         Self { type_: "Warning", reason: reason.to_owned(), action: "Plan", note }
+    }
+
+    /// On a route: an annotation that external-dns reads is left to somebody else.
+    #[must_use]
+    pub fn left(route: &RouteKey, left: &Left, manager: Option<&str>) -> Self {
+        let annotation = format!("{}/hostname", left.prefix);
+        let manager = manager.map_or_else(String::new, |manager| format!(" (field manager `{manager}`)"));
+        let note = format!(
+            "Annotation {annotation} is `{}`, set by somebody else{manager}, and stays so; the route asks for `{}`. To hand \
+             it over: kubectl annotate -n {} {} {} {annotation}-",
+            left.there,
+            left.wanted,
+            route.namespace,
+            route.kind.plural(),
+            route.name,
+        );
+        Self { type_: "Warning", reason: "ExternalDnsConflict".to_owned(), action: "Name", note }
     }
 
     /// A name that the same news of the same object always has, so that a controller that starts anew repeats nothing.

@@ -16,9 +16,15 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// After this long, a repetition is no sign of a fight any more.
 const FORGIVEN: Duration = Duration::from_mins(10);
 
-/// What was written to each Gateway last.
-#[derive(Debug, Default)]
-pub struct Ledger(Mutex<HashMap<GatewayRef, Entry>>);
+/// What was written to each object last, most often a Gateway.
+#[derive(Debug)]
+pub struct Ledger<K = GatewayRef>(Mutex<HashMap<K, Entry>>);
+
+impl<K> Default for Ledger<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
 
 /// Whether to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,24 +46,24 @@ struct Entry {
     written: Instant,
 }
 
-impl Ledger {
-    /// Whether `wish` is to be written to the Gateway in this version.
+impl<K: Clone + Eq + Hash> Ledger<K> {
+    /// Whether `wish` is to be written to the object in this version.
     #[must_use]
-    pub fn permit(&self, key: &GatewayRef, wish: &impl Serialize, version: Option<&str>) -> Permit {
+    pub fn permit(&self, key: &K, wish: &impl Serialize, version: Option<&str>) -> Permit {
         self.permit_at(key, digest(wish), version, Instant::now())
     }
 
-    /// Records that `wish` was written, and the version that the Gateway has since.
-    pub fn record(&self, key: &GatewayRef, wish: &impl Serialize, version: Option<&str>, changed_nothing: bool) {
+    /// Records that `wish` was written, and the version that the object has since.
+    pub fn record(&self, key: &K, wish: &impl Serialize, version: Option<&str>, changed_nothing: bool) {
         self.record_at(key, digest(wish), version.filter(|_| changed_nothing), Instant::now());
     }
 
-    /// Forgets a Gateway whose WrappedGateway is gone.
-    pub fn forget(&self, key: &GatewayRef) {
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &K) {
         self.lock().remove(key);
     }
 
-    fn permit_at(&self, key: &GatewayRef, wish: u64, version: Option<&str>, now: Instant) -> Permit {
+    fn permit_at(&self, key: &K, wish: u64, version: Option<&str>, now: Instant) -> Permit {
         let entries = self.lock();
         let Some(entry) = entries.get(key).filter(|entry| entry.wish == wish) else { return Permit::Write };
         if version.is_some() && entry.futile_at.as_deref() == version {
@@ -69,7 +75,7 @@ impl Ledger {
         }
     }
 
-    fn record_at(&self, key: &GatewayRef, wish: u64, futile_at: Option<&str>, now: Instant) {
+    fn record_at(&self, key: &K, wish: u64, futile_at: Option<&str>, now: Instant) {
         let mut entries = self.lock();
         let before = entries.get(key).filter(|entry| entry.wish == wish && now < entry.written + FORGIVEN);
         // A write that changed nothing undid nothing.
@@ -81,7 +87,7 @@ impl Ledger {
         entries.insert(key.clone(), Entry { wish, futile_at: futile_at.map(str::to_owned), repetitions, written: now });
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<GatewayRef, Entry>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Entry>> {
         // Each change is one insertion, so a panic elsewhere leaves nothing half done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

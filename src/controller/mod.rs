@@ -5,8 +5,10 @@ mod conditions;
 mod context;
 pub mod error;
 mod events;
+pub mod external_dns;
 mod failures;
 mod fields;
+mod finalizer;
 mod gateways;
 pub mod ledger;
 pub mod mirror;
@@ -21,6 +23,7 @@ mod route;
 mod shared;
 mod sources;
 mod status;
+mod told;
 pub mod wish;
 mod wrapped_gateway;
 
@@ -37,8 +40,10 @@ use crate::readiness::Gate;
 use crate::routes::{GatewayRef, RouteKey};
 pub use context::Context;
 use events::Announcer;
+use external_dns::ExternalDns;
 pub use namespaces::needs_labels;
 use predecessor::Predecessor;
+use shared::Parts;
 pub use status::RESYNC;
 
 /// How many objects of each controller are reconciled at a time.
@@ -58,9 +63,16 @@ pub async fn run(
     let context = Arc::new(context);
     let announcer = Arc::new(Announcer::new(context.client.clone()));
     let predecessor = Arc::new(Predecessor::default());
-    let shared = Arc::new(shared::Shared::new(Arc::clone(&context), Arc::clone(&announcer), Arc::clone(&predecessor)));
-    let route_shared = Arc::new(route::Shared::new(Arc::clone(&context), announcer, Arc::clone(&predecessor)));
     let (gateways, gateway_writer) = store();
+    let external_dns = ExternalDns::new(Arc::clone(&context), gateways.clone(), Arc::clone(&announcer));
+    let parts = Parts {
+        context: Arc::clone(&context),
+        announcer,
+        predecessor: Arc::clone(&predecessor),
+        external_dns: Arc::new(external_dns),
+    };
+    let shared = Arc::new(shared::Shared::new(parts.clone()));
+    let route_shared = Arc::new(route::Shared::new(parts));
     let (routes, route_writer) = store();
     let (changed, gateways_changed) = unbounded();
     let (due, duties) = unbounded();

@@ -91,6 +91,11 @@ impl Predecessor {
         ))
     }
 
+    /// Forgets that the object was cleaned: what it bears from now on is no sign of anything.
+    pub fn forget(&self, object: &str) {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).cleaned.remove(object);
+    }
+
     /// Changes when it is noticed, and when it is not any more.
     pub fn at_work(&self) -> watch::Receiver<bool> {
         self.at_work.subscribe()
@@ -179,6 +184,15 @@ mod tests {
         }
         assert!(predecessor.pause(now).unwrap() >= PAUSE.1 / 2);
         assert!(predecessor.notice(now).unwrap().contains("on a."), "what is said stays the same");
+    }
+
+    #[test]
+    fn what_we_put_there_ourselves_is_no_sign() {
+        let (predecessor, now) = (Predecessor::default(), Instant::now());
+        cleaned(&predecessor, "a", now);
+        predecessor.forget("a");
+        cleaned(&predecessor, "a", now);
+        assert_eq!(predecessor.notice(now), None);
     }
 
     #[test]

@@ -1,9 +1,8 @@
-//! Reconciles a route: what it is owed beyond its listener. That is to say what the plans say of it, and to take away what
-//! an earlier implementation left on it.
+//! Reconciles a route: what it is owed beyond its listener. That is to say what the plans say of it, to take away what an
+//! earlier implementation left on it, and to have its names read by external-dns.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -21,29 +20,37 @@ use kube::runtime::watcher::Event;
 use super::context::Context;
 use super::error::{Error, Stage};
 use super::events::{Announcer, News};
+use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::predecessor::Predecessor;
+use super::shared::Parts;
+use super::told::Told;
 use super::{redirect, relics};
 use crate::api::GATEWAY_GROUP;
 use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
 
 /// How long it may take to clean a route.
 const CLEANING: Duration = Duration::from_secs(15);
+/// How long it may take to pass its names on to external-dns, others before it included.
+const NAMING: Duration = Duration::from_secs(30);
 
 /// What reconciliations share.
 pub struct Shared {
     context: Arc<Context>,
     announcer: Arc<Announcer>,
     predecessor: Arc<Predecessor>,
-    told: Told,
+    external_dns: Arc<ExternalDns>,
+    told: Told<(GatewayRef, Verdict)>,
     failures: Failures<RouteKey>,
 }
 
 impl Shared {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>, predecessor: Arc<Predecessor>) -> Self {
-        Self { context, announcer, predecessor, told: Told::default(), failures: Failures::default() }
+    pub fn new(parts: Parts) -> Self {
+        let Parts { context, announcer, predecessor, external_dns } = parts;
+        let (told, failures) = (Told::default(), Failures::default());
+        Self { context, announcer, predecessor, external_dns, told, failures }
     }
 
     /// A route's kind, at the version that is served.
@@ -143,6 +150,7 @@ pub async fn keep(
         } else if let Some(duty) = store.get(&refer) {
             writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(duty)));
             shared.told.forget(&key);
+            shared.external_dns.forget(&key);
             shared.failures.succeeded(&key);
         }
     }
@@ -150,7 +158,8 @@ pub async fn keep(
 
 fn owed(routes: &State, key: &RouteKey) -> Option<Duty> {
     let route = routes.get(key)?;
-    (route.relics || !routes.verdicts_of(key).is_empty()).then(|| Duty::new(route))
+    let is_owed = route.relics || ExternalDns::concerns(&route) || !routes.verdicts_of(key).is_empty();
+    is_owed.then(|| Duty::new(route))
 }
 
 /// Reconciles one route.
@@ -162,8 +171,9 @@ pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, E
         return Ok(Action::await_change());
     }
     let (started, key) = (Instant::now(), &duty.route.key);
-    let (told, cleaned) = tokio::join!(tell(&duty.route, &shared), clean(&duty.route, &shared));
-    let result = told.and(cleaned);
+    let route = &duty.route;
+    let (told, cleaned, named) = tokio::join!(tell(route, &shared), clean(route, &shared), name(route, &shared));
+    let result = told.and(named).and(cleaned);
     shared.context.ended("route", key, started, &result);
     let wait = result?;
     shared.failures.succeeded(key);
@@ -186,9 +196,18 @@ async fn tell(route: &Route, shared: &Shared) -> Result<(), Error> {
     let Some(regarding) = shared.refer(route) else { return Ok(()) };
     for (gateway, verdict) in shared.told.news(&route.key, said.collect()) {
         shared.announcer.announce(&regarding, &News::verdict(&gateway, &verdict)).await?;
-        shared.told.record(&route.key, gateway, verdict);
+        shared.told.record(&route.key, (gateway, verdict));
     }
     Ok(())
+}
+
+/// Has external-dns read its names, or read them no more.
+async fn name(route: &Route, shared: &Shared) -> Result<(), Error> {
+    // A kind that is not served any more has no routes to name.
+    let Some(regarding) = shared.refer(route).filter(|_| !route.key.kind.has_hostnames()) else { return Ok(()) };
+    let timeout = Error::Timeout { stage: Stage::Names, within: NAMING };
+    let named = shared.external_dns.settle(route, &regarding);
+    tokio::time::timeout(NAMING, named).await.unwrap_or(Err(timeout))
 }
 
 /// Takes away what an earlier implementation left on a route, or says how long to wait before that.
@@ -205,29 +224,6 @@ async fn clean(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error
     tokio::time::timeout(CLEANING, removal).await.unwrap_or(Err(timeout))
 }
 
-/// What was said of each route, and still holds.
-#[derive(Debug, Default)]
-pub struct Told(Mutex<HashMap<RouteKey, BTreeSet<(GatewayRef, Verdict)>>>);
-
-impl Told {
-    /// What of it was not said yet. What does not hold any more is forgotten, and is news when it holds again.
-    fn news(&self, route: &RouteKey, holds: BTreeSet<(GatewayRef, Verdict)>) -> Vec<(GatewayRef, Verdict)> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = told.entry(route.clone()).or_default();
-        said.retain(|verdict| holds.contains(verdict));
-        holds.into_iter().filter(|verdict| !said.contains(verdict)).collect()
-    }
-
-    fn record(&self, route: &RouteKey, gateway: GatewayRef, verdict: Verdict) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.entry(route.clone()).or_default().insert((gateway, verdict));
-    }
-
-    fn forget(&self, route: &RouteKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(route);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,30 +238,6 @@ mod tests {
         (gateway, Verdict { kind: VerdictKind::Rejected, reason: reason.to_owned(), message: String::new() })
     }
 
-    fn news(told: &Told, reasons: &[&str]) -> Vec<String> {
-        let news = told.news(&route(), reasons.iter().map(|reason| said(reason)).collect());
-        for (gateway, verdict) in &news {
-            told.record(&route(), gateway.clone(), verdict.clone());
-        }
-        news.into_iter().map(|(_, verdict)| verdict.reason).collect()
-    }
-
-    #[test]
-    fn each_verdict_is_news_once() {
-        let told = Told::default();
-        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
-        assert_eq!(news(&told, &["PortConflict", "InvalidPort"]), ["InvalidPort"]);
-        assert_eq!(news(&told, &["PortConflict", "InvalidPort"]), [""; 0]);
-    }
-
-    #[test]
-    fn a_verdict_that_holds_again_is_news_again() {
-        let told = Told::default();
-        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
-        assert_eq!(news(&told, &[]), [""; 0]);
-        assert_eq!(news(&told, &["PortConflict"]), ["PortConflict"]);
-    }
-
     #[test]
     fn a_route_with_a_verdict_is_owed_something_until_either_is_gone() {
         let state = State::default();
@@ -278,5 +250,35 @@ mod tests {
         assert!(owed(&state, &route()).is_some());
         state.remove(&route());
         assert!(owed(&state, &route()).is_none());
+    }
+
+    #[test]
+    fn a_route_with_names_is_owed_something_while_it_is_attached_or_bears_them() {
+        let is_owed = |kind, parents: serde_json::Value, wishes: bool, bears: bool| {
+            let prefix = "external-dns.kubernetes.io";
+            let key = format!("{prefix}/hostname");
+            let ours = serde_json::json!([{
+                "manager": format!("{}{prefix}", crate::api::NAMES_MANAGER), "operation": "Apply",
+                "fieldsV1": { "f:metadata": { "f:annotations": { format!("f:{key}"): {} } } },
+            }]);
+            let mut metadata = serde_json::json!({ "namespace": "apps", "name": "www", "annotations": {} });
+            if wishes {
+                metadata["annotations"][crate::api::annotation::HOSTNAME] = "a.example.com".into();
+            }
+            if bears {
+                metadata["annotations"][&key] = "a.example.com".into();
+                metadata["managedFields"] = ours;
+            }
+            let manifest = serde_json::json!({ "metadata": metadata, "spec": { "parentRefs": parents } });
+            let state = State::default();
+            state.apply(crate::routes::decode(kind, manifest).unwrap());
+            owed(&state, &RouteKey { kind, ..route() }).is_some()
+        };
+        let (attached, detached) = (|| serde_json::json!([{ "name": "public" }]), || serde_json::json!([]));
+        assert!(is_owed(RouteKind::Tcp, attached(), true, false));
+        assert!(is_owed(RouteKind::Udp, detached(), false, true));
+        assert!(!is_owed(RouteKind::Udp, detached(), true, false));
+        assert!(!is_owed(RouteKind::Tcp, attached(), false, false));
+        assert!(!is_owed(RouteKind::Http, attached(), true, true));
     }
 }

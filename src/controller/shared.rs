@@ -1,10 +1,11 @@
-//! What reconciliations of WrappedGateways share.
+//! What reconciliations share.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::context::Context;
 use super::events::Announcer;
+use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::ledger::Ledger;
 use super::namespaces::Namespaces;
@@ -12,7 +13,20 @@ use super::predecessor::Predecessor;
 use super::report::Reports;
 use crate::routes::GatewayRef;
 
-/// What reconciliations share.
+/// What reconciliations of every kind share.
+#[derive(Clone)]
+pub struct Parts {
+    /// What the controllers are given.
+    pub context: Arc<Context>,
+    /// Says news.
+    pub announcer: Arc<Announcer>,
+    /// Whether an earlier implementation still runs.
+    pub predecessor: Arc<Predecessor>,
+    /// Passes names on to external-dns.
+    pub external_dns: Arc<ExternalDns>,
+}
+
+/// What reconciliations of WrappedGateways share.
 pub struct Shared {
     /// What the controllers are given.
     pub context: Arc<Context>,
@@ -22,6 +36,8 @@ pub struct Shared {
     pub announcer: Arc<Announcer>,
     /// Whether an earlier implementation still runs.
     pub predecessor: Arc<Predecessor>,
+    /// Passes names on to external-dns.
+    pub external_dns: Arc<ExternalDns>,
     /// What was written to each Gateway last.
     pub ledger: Ledger,
     /// What was written to the redirect of each last.
@@ -35,11 +51,13 @@ pub struct Shared {
 impl Shared {
     /// Nothing has happened yet.
     #[must_use]
-    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>, predecessor: Arc<Predecessor>) -> Self {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { context, announcer, predecessor, external_dns } = parts;
         Self {
             context,
             announcer,
             predecessor,
+            external_dns,
             namespaces: Namespaces::default(),
             ledger: Ledger::default(),
             redirects: Ledger::default(),
@@ -51,6 +69,7 @@ impl Shared {
     /// Forgets a WrappedGateway that is gone.
     pub fn forget(&self, key: &GatewayRef) {
         self.context.publish(key, BTreeMap::new());
+        self.external_dns.look_at_routes_of(key);
         self.namespaces.forget(key);
         self.ledger.forget(key);
         self.redirects.forget(key);

@@ -34,6 +34,7 @@ pub(super) fn wrapped_gateways(
         Event::InitDone => {
             shared.context.readiness.pass(Gate::WrappedGatewaysListed);
             shared.retain(|key| known.get(&refer(key)).is_some());
+            shared.external_dns.look_at_all_routes();
         }
         Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
     });

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kube::api::{Api, ApiResource};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
@@ -14,8 +13,8 @@ use super::observe::observe;
 use super::report::report;
 use super::shared::Shared;
 use super::status::{Outcome, RESYNC};
-use super::{redirect, relics};
-use crate::api::{WrappedGateway, former};
+use super::{finalizer, redirect, relics};
+use crate::api::WrappedGateway;
 use crate::planner::{Input, plan};
 use crate::routes::GatewayRef;
 
@@ -26,8 +25,8 @@ pub type Stored = DeserializeGuard<WrappedGateway>;
 const ATTEMPTS: usize = 5;
 /// How long reading the Gateway may take.
 const READING: Duration = Duration::from_secs(10);
-/// How long it may take to take away what an earlier implementation left.
-const CLEANING: Duration = Duration::from_secs(15);
+/// How long it may take to put the finalizer where it belongs, or to take away what it stands for and itself.
+const FINALIZING: Duration = Duration::from_secs(15);
 /// How long making the Gateway what it should be may take, all attempts together.
 const SYNCING: Duration = Duration::from_secs(30);
 /// How long making the redirect's HTTPRoute what it should be may take.
@@ -44,9 +43,9 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
         return Ok(Action::await_change());
     }
     let (key, started) = (key(&stored), Instant::now());
-    let result = within(Stage::Relics, CLEANING, clean(&key, &stored, &shared)).await;
+    let result = within(Stage::Finalizer, FINALIZING, finalizer::settle(&key, &stored, &shared)).await;
     let result = if stored.meta().deletion_timestamp.is_some() {
-        result
+        part(&key, &stored, &shared, result).await
     } else {
         let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
         work(&key, &stored, &shared, beside).await.map(|()| Some(wait.map_or(RESYNC, |wait| wait.min(RESYNC))))
@@ -57,16 +56,20 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
 }
 
-/// Takes away what an earlier implementation left on it, or says how long to wait before that. Its finalizer would keep the
-/// WrappedGateway for ever when it is deleted.
-async fn clean(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Option<Duration>, Error> {
-    let finalizers = stored.meta().finalizers.iter().flatten();
-    if !finalizers.into_iter().any(|finalizer| finalizer == former::FINALIZER) {
-        return Ok(None);
-    }
-    let resource = ApiResource::erase::<WrappedGateway>(&());
-    let api = Api::namespaced_with(shared.context.client.clone(), &key.namespace, &resource);
-    relics::remove(&api, &key.name, &format!("WrappedGateway {key}"), &shared.predecessor).await
+/// Tells why a WrappedGateway that is being deleted has to stay, where it has to. Its Gateway gets no more applies.
+async fn part(
+    key: &GatewayRef,
+    stored: &Stored,
+    shared: &Shared,
+    result: Result<Option<Duration>, Error>,
+) -> Result<Option<Duration>, Error> {
+    let failure = match result {
+        Ok(wait) => return Ok(wait),
+        Err(error) => Err(error),
+    };
+    // Of two errors the first one matters.
+    let _ = within(Stage::Status, REPORTING, report(key, stored, shared, &failure)).await;
+    failure.map(|_| None)
 }
 
 /// Makes the Gateway what it should be, and tells what came of that and of what was done beside it.

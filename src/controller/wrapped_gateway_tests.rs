@@ -6,14 +6,18 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use futures::channel::mpsc::unbounded;
 use kube::Client;
+use kube::api::ApiResource;
 use kube::core::GroupVersionKind;
+use kube::runtime::reflector::store;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
-use crate::api::GROUP;
+use crate::api::{GROUP, former};
 use crate::controller::context::Context;
 use crate::controller::events::Announcer;
+use crate::controller::external_dns::ExternalDns;
+use crate::controller::shared::Parts;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{Listing, RouteKind, Served, State};
@@ -61,8 +65,12 @@ impl Server {
             listing: watch::Sender::new(Listing::Complete).subscribe(),
             readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
             metrics: Arc::new(Metrics::new()),
+            external_dns_prefixes: vec!["external-dns.kubernetes.io".to_owned()],
         });
-        Self { asked, shared: Arc::new(Shared::new(context, Arc::new(Announcer::new(client)), Arc::default())) }
+        let announcer = Arc::new(Announcer::new(client));
+        let external_dns = ExternalDns::new(Arc::clone(&context), store().0, Arc::clone(&announcer));
+        let parts = Parts { context, announcer, predecessor: Arc::default(), external_dns: Arc::new(external_dns) };
+        Self { asked, shared: Arc::new(Shared::new(parts)) }
     }
 
     async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {
@@ -209,7 +217,7 @@ async fn a_finalizer_that_cannot_be_removed_is_told_and_the_gateway_is_written_a
     let error = server.reconcile(&with_finalizer()).await.unwrap_err();
     assert_eq!((error.category(), error.is_permanent()), ("FinalizerFailed", true));
     assert_eq!(server.asked(APPLY).len(), 1);
-    let message = "The finalizer of an earlier implementation cannot be removed: forbidden";
+    let message = "The finalizer cannot be put on the WrappedGateway or taken from it: forbidden";
     assert_eq!(server.ready(), ("FinalizerFailed".to_owned(), message.to_owned()));
 }
 

@@ -8,6 +8,8 @@ mod apply;
 mod desk;
 /// The examples, as they are.
 mod examples;
+/// Names in DNS for TCPRoutes and UDPRoutes, and the finalizer that they need.
+mod external_dns;
 /// The main job: routes come, change and go, and the Gateway follows.
 mod follow;
 /// The place of the Go implementation is taken, and its users notice nothing.

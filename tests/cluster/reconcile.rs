@@ -59,6 +59,7 @@ impl Controllers {
             listing: listing.subscribe(),
             readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
             metrics: Arc::clone(&metrics),
+            external_dns_prefixes: Vec::new(),
         };
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let stopped = async { drop(stopped.await) };

@@ -199,7 +199,8 @@ impl Place {
         self.status_with("the WrappedGateway is Ready", |status| is(status, "Ready", "True")).await
     }
 
-    async fn or_log<T>(&self, found: Result<T, controlplane::TimedOut>) -> T {
+    /// What was found, or else a panic with the controller's log.
+    pub async fn or_log<T>(&self, found: Result<T, controlplane::TimedOut>) -> T {
         match found {
             Ok(found) => found,
             Err(error) => panic!("{error}\nThe controller's log:\n{}", self.world.log().await),

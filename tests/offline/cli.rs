@@ -150,6 +150,11 @@ fn the_help_names_every_flag_with_its_variable_and_default() {
         ("--health-address <ADDRESS>", "HEALTH_ADDRESS", "[default: :8081]"),
         ("--metrics-address <ADDRESS>", "METRICS_ADDRESS", "[default: :8080]"),
         ("--leader-election[=<BOOL>]", "LEADER_ELECTION", "[default: false]"),
+        (
+            "--dns-prefixes <PREFIXES>",
+            "DNS_PREFIXES",
+            "[default: external-dns.alpha.kubernetes.io,external-dns.kubernetes.io]",
+        ),
         ("--kubeconfig <KUBECONFIG>", "KUBECONFIG", ""),
         ("--log-level <LOG_LEVEL>", "LOG_LEVEL", "[default: info]"),
         ("--log-format <LOG_FORMAT>", "LOG_FORMAT", "[default: text]"),
@@ -175,6 +180,7 @@ fn a_value_that_is_wrong_is_named_with_its_flag() {
         (["--log-level", "loud"], "loud", "--log-level"),
         (["--log-format", "xml"], "xml", "--log-format"),
         (["--leader-election=maybe", "--log-level=info"], "maybe", "--leader-election"),
+        (["--dns-prefixes", "a.example.com,a_b"], "a_b", "--dns-prefixes"),
     ] {
         let (code, _, errors) = ended(controller(&arguments));
         assert_eq!(code, 2, "{errors}");
@@ -189,12 +195,14 @@ fn a_variable_that_is_wrong_is_named_too() {
         ("LOG_FORMAT", "--log-format"),
         ("LEADER_ELECTION", "--leader-election"),
         ("HEALTH_ADDRESS", "--health-address"),
+        ("DNS_PREFIXES", "--dns-prefixes"),
     ] {
         let mut command = controller(&[]);
-        command.env(variable, "nonsense");
+        // A single word is a name in DNS.
+        command.env(variable, "nonsense!");
         let (code, _, errors) = ended(command);
         assert_eq!(code, 2, "{errors}");
-        assert!(errors.contains(&format!("invalid value 'nonsense' for '{flag}")), "{errors}");
+        assert!(errors.contains(&format!("invalid value 'nonsense!' for '{flag}")), "{errors}");
     }
 }
 

@@ -5,4 +5,4 @@ mod gateways;
 /// What the Go implementation does to a cluster, as far as it can be seen there.
 mod golang;
 /// All of this needs no rights but those that the README names.
-mod rights;
+pub mod rights;

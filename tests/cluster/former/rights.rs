@@ -28,7 +28,7 @@ fn rules() -> Vec<Value> {
 }
 
 /// Starts a controller that may do what the README says, and nothing else.
-async fn start_with_few_rights(place: &Place) {
+pub async fn start_with_few_rights(place: &Place) {
     let account = json!({ "kind": "ServiceAccount", "name": "controller", "namespace": place.name });
     let role = json!({ "kind": "ClusterRole", "name": "controller", "apiGroup": "rbac.authorization.k8s.io" });
     let metadata = json!({ "name": "controller" });
