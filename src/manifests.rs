@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::api::{self, FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, annotation, former};
+use crate::api::{self, FIELD_MANAGER, GATEWAY_GROUP, GROUP, ReferenceGrant, WrappedGateway, annotation, former};
 use crate::planner::{self, Control, LiveListener, Plan, live_listeners};
 use crate::routes::{self, GatewayRef, Route, RouteKind};
 
@@ -31,6 +31,10 @@ pub struct Manifests {
     pub routes: Vec<Arc<Route>>,
     /// Labels of the namespaces among the manifests.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// The ReferenceGrants that let Gateways use Secrets.
+    pub reference_grants: Vec<ReferenceGrant>,
+    /// Whether there may be others of which nothing is known.
+    pub lacks_grants: bool,
     /// Objects that mean nothing here, counted by kind (`Deployment.apps`).
     pub ignored: BTreeMap<String, usize>,
     /// Documents and objects that could not be read. They are not among the above.
@@ -125,7 +129,12 @@ impl Manifests {
         let names_it = |route: &&Arc<Route>| route.parent_refs.iter().any(|parent| parent.gateway == *gateway);
         let routes: Vec<_> = self.routes.iter().filter(names_it).cloned().collect();
         let live = self.gateways.get(gateway).map(|existing| existing.live.as_slice()).unwrap_or_default();
-        Some(planner::plan(&planner::Input { gateway, spec, live, routes: &routes, namespaces: &self.namespaces }))
+        let input = planner::Input { gateway, spec, live, routes: &routes, namespaces: &self.namespaces };
+        let mut plan = planner::plan(&input);
+        if !self.lacks_grants {
+            plan.warnings.extend(planner::reference::warnings(gateway, spec, &self.reference_grants));
+        }
+        Some(plan)
     }
 
     /// Why a Gateway is not written to although a `WrappedGateway` asks for it: it exists, is not ours, and nothing lets us
@@ -163,6 +172,7 @@ impl Manifests {
         let read = match (group.as_str(), kind.as_str(), route) {
             (GROUP, "WrappedGateway", _) => Self::wrapped_gateway,
             (GATEWAY_GROUP, "Gateway", _) => Self::gateway,
+            (GATEWAY_GROUP, "ReferenceGrant", _) => Self::reference_grant,
             (GATEWAY_GROUP, _, Some(_)) => Self::route,
             ("", "Namespace", _) => Self::namespace,
             _ => {
@@ -214,6 +224,14 @@ impl Manifests {
     fn route(&mut self, _: GatewayRef, object: &Value) -> Result<(), Box<dyn Error>> {
         let kind = object["kind"].as_str().and_then(RouteKind::from_name).ok_or("no kind of route")?;
         self.routes.push(Arc::new(routes::decode(kind, object.clone())?));
+        Ok(())
+    }
+
+    fn reference_grant(&mut self, name: GatewayRef, object: &Value) -> Result<(), Box<dyn Error>> {
+        if !object["spec"].is_object() {
+            return Err("it has no spec".into());
+        }
+        self.reference_grants.extend(ReferenceGrant::read(name.namespace, object));
         Ok(())
     }
 

@@ -40,6 +40,12 @@ impl Listener {
             Protocol::Http | Protocol::Tcp | Protocol::Udp | Protocol::Other(_) => None,
         }
     }
+
+    /// The Secrets with its certificates. Whatever is written there, only a Gateway that ends TLS needs them.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretReference> {
+        let tls = self.tls.as_ref().filter(|_| self.tls_mode() == Some(TlsMode::Terminate));
+        tls.into_iter().flat_map(|tls| &tls.certificate_refs).filter(|reference| reference.is_secret())
+    }
 }
 
 /// A listener's protocol. Names that the Gateway API does not define are kept as they are.
@@ -146,6 +152,14 @@ pub struct SecretReference {
     /// Absent: the Gateway's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+}
+
+impl SecretReference {
+    /// Whether it names a Secret. A Gateway may name other kinds, which only its data plane understands.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.group.as_deref().unwrap_or_default().is_empty() && self.kind.as_deref().is_none_or(|kind| kind == "Secret")
+    }
 }
 
 /// Which routes may attach to a listener.

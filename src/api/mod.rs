@@ -4,6 +4,7 @@ mod crd;
 mod defaults;
 mod gateway;
 mod lenient;
+mod reference_grant;
 mod wrapped_gateway;
 
 pub use crd::{SCHEMA, crd, crd_yaml};
@@ -13,6 +14,7 @@ pub use gateway::{
     TlsMode,
 };
 pub use lenient::StoredWrappedGateway;
+pub use reference_grant::ReferenceGrant;
 pub use wrapped_gateway::{
     HostnameGrant, HostnameOwnership, ListenerTemplate, RejectedRoute, TemplateAllowedRoutes, TemplateProtocol,
     TemplateTls, WrappedGateway, WrappedGatewaySpec, WrappedGatewayStatus,

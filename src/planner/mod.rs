@@ -13,6 +13,7 @@ mod live;
 pub mod name;
 mod owners;
 mod pass;
+pub mod reference;
 mod refusal;
 mod resolve;
 pub mod verdict;

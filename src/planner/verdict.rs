@@ -89,6 +89,9 @@ pub enum WarningReason {
     InvalidDnsName,
     /// Another manager holds fields of a listener that nobody asks for.
     ListenerHeld,
+    /// A certificate is in another namespace, and no ReferenceGrant lets the Gateway use it. The data plane gives such a
+    /// listener this reason too.
+    RefNotPermitted,
 }
 
 impl fmt::Display for Reason {

@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource as _};
 use serde_json::{Value, json};
 
 use super::{Outcome, diff, planned, remarks, yaml};
-use crate::api::WrappedGateway;
+use crate::api::{ReferenceGrant, WrappedGateway};
 use crate::controller::error::Error;
 use crate::controller::needs_labels;
 use crate::controller::observe::{Existing, Standing, observe};
@@ -20,6 +20,7 @@ use crate::explain::explain;
 use crate::kubeconfig;
 use crate::manifests::{ExistingGateway, Manifests};
 use crate::planner::Control;
+use crate::planner::reference::needs_grants;
 use crate::routes::{GatewayRef, discover};
 
 /// What the cluster is called among problems.
@@ -42,6 +43,8 @@ struct Findings {
     failed: bool,
     /// Whether labels of the cluster's namespaces were read.
     knows_labels: bool,
+    /// Whether the cluster's ReferenceGrants were read.
+    knows_grants: bool,
 }
 
 impl Cluster {
@@ -144,6 +147,11 @@ impl Cluster {
             self.read_labels(&mut manifests.namespaces).await?;
             findings.knows_labels = true;
         }
+        if !findings.knows_grants && needs_grants(key, &wrapped.spec) {
+            // They decide about a warning alone, and whoever may not read them can do without.
+            manifests.lacks_grants = self.read_grants(manifests).await.is_err();
+            findings.knows_grants = true;
+        }
         if let Some(existing) = &existing {
             manifests.gateways.insert(key.clone(), as_manifest(existing));
         }
@@ -159,6 +167,18 @@ impl Cluster {
         }
         findings.remarks.extend(remarks::on_gateway(&planned));
         Ok(())
+    }
+
+    /// The cluster's ReferenceGrants, beside those that are known.
+    async fn read_grants(&self, manifests: &mut Manifests) -> Result<(), String> {
+        let served = discover::discover(&self.client).await.map_err(|error| error.to_string())?;
+        let resource = served.reference_grant.ok_or("the cluster does not serve ReferenceGrants")?;
+        let grants = &mut manifests.reference_grants;
+        let take = |object: Value| {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            grants.extend(ReferenceGrant::read(namespace, &object));
+        };
+        self.each(&resource, take).await
     }
 
     /// Labels of the cluster's namespaces, beside those that are known.

@@ -29,6 +29,8 @@ pub struct Served {
     pub routes: BTreeMap<RouteKind, ApiResource>,
     /// `Gateway`, if it is served.
     pub gateway: Option<ApiResource>,
+    /// `ReferenceGrant`, if it is served.
+    pub reference_grant: Option<ApiResource>,
     /// Whether `WrappedGateway` is served.
     pub wrapped_gateway: bool,
 }
@@ -41,7 +43,7 @@ impl Served {
     }
 
     fn is_complete(&self) -> bool {
-        self.gateway.is_some() && self.routes.len() == RouteKind::ALL.len()
+        self.gateway.is_some() && self.reference_grant.is_some() && self.routes.len() == RouteKind::ALL.len()
     }
 }
 
@@ -90,6 +92,9 @@ pub async fn discover(client: &Client) -> Result<Served, Error> {
         }
         if served.gateway.is_none() && is_served(&resources, "gateways", "Gateway") {
             served.gateway = Some(resource(version, "gateways", "Gateway"));
+        }
+        if served.reference_grant.is_none() && is_served(&resources, "referencegrants", "ReferenceGrant") {
+            served.reference_grant = Some(resource(version, "referencegrants", "ReferenceGrant"));
         }
         if served.is_complete() {
             break;

@@ -52,17 +52,18 @@ const TCP: (&str, &str) = ("tcproutes", "TCPRoute");
 
 #[tokio::test]
 async fn each_kind_is_taken_at_the_newest_version_that_has_it() {
-    let gateways = ("gateways", "Gateway");
+    let (gateways, grants) = (("gateways", "Gateway"), ("referencegrants", "ReferenceGrant"));
     let client = cluster(&[
         versions(&["v1alpha2", "v1"]),
         (V1, kinds(&[HTTP, gateways])),
-        (ALPHA, kinds(&[HTTP, TCP])),
+        (ALPHA, kinds(&[HTTP, TCP, grants])),
         ("/apis/gateway-route-sync.homelab-helper.benfiola.com/v1", kinds(&[("wrappedgateways", "WrappedGateway")])),
     ]);
     let served = discover(&client).await.unwrap();
     let routes: Vec<_> = served.routes.iter().map(|(kind, found)| (kind.name(), found.version.as_str())).collect();
     assert_eq!(routes, [("HTTPRoute", "v1"), ("TCPRoute", "v1alpha2")]);
     assert_eq!(served.gateway.unwrap().api_version, "gateway.networking.k8s.io/v1");
+    assert_eq!(served.reference_grant.unwrap().version, "v1alpha2");
     assert!(served.wrapped_gateway);
 }
 

@@ -99,20 +99,13 @@ impl Secrets {
     }
 }
 
-/// The Secrets that a listener names. A Gateway may name other kinds, which only its data plane understands.
+/// The Secrets that a listener needs.
 pub(super) fn secrets(listener: &Listener, namespace: &str) -> Vec<SecretKey> {
-    let is_secret = |reference: &&SecretReference| {
-        reference.group.as_deref().unwrap_or_default().is_empty()
-            && reference.kind.as_deref().is_none_or(|kind| kind == "Secret")
-    };
     let key = |reference: &SecretReference| SecretKey {
         namespace: reference.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
         name: reference.name.clone(),
     };
-    // Whatever is written there, only a Gateway that ends TLS needs a certificate.
-    let tls = listener.tls.as_ref().filter(|_| listener.tls_mode() == Some(TlsMode::Terminate));
-    let references = tls.map(|tls| tls.certificate_refs.as_slice()).unwrap_or_default();
-    references.iter().filter(is_secret).map(key).collect()
+    listener.secrets().map(key).collect()
 }
 
 impl ListenerView {

@@ -222,9 +222,10 @@ const REASONS: [Reason; 17] = [
     Reason::ListenerLimitReached,
 ];
 
-const WARNINGS: [WarningReason; 4] = [
+const WARNINGS: [WarningReason; 5] = [
     WarningReason::SharedPort,
     WarningReason::AmbiguousAttachment,
     WarningReason::InvalidDnsName,
     WarningReason::ListenerHeld,
+    WarningReason::RefNotPermitted,
 ];
