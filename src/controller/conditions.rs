@@ -31,16 +31,15 @@ impl Moment {
     pub fn ready(&self, listeners: usize, routes: usize, warnings: &[Warning]) -> Condition {
         let mut message =
             format!("The Gateway has {}, for {}.", counted(listeners, "listener"), counted(routes, "attached route"));
-        for warning in warnings.iter().filter(|warning| warning.route.is_none()) {
-            let _ = write!(message, " {}: {}", warning.reason, warning.message);
-        }
+        message += &for_the_owner(warnings);
         self.condition("Ready", "True", reason::SUCCEEDED, &message)
     }
 
     /// `Ready`: the Gateway is as planned, and yet not as the WrappedGateway says.
     #[must_use]
-    pub fn planned_with_problems(&self, problems: &[String]) -> Condition {
-        self.condition("Ready", "False", reason::GATEWAY_SYNC_FAILED, &problems.join(" "))
+    pub fn planned_with_problems(&self, problems: &[String], warnings: &[Warning]) -> Condition {
+        let message = problems.join(" ") + &for_the_owner(warnings);
+        self.condition("Ready", "False", reason::GATEWAY_SYNC_FAILED, &message)
     }
 
     /// `Ready`: it could not be done.
@@ -66,7 +65,9 @@ impl Moment {
     /// `Programmed`: what the data plane says of the Gateway.
     #[must_use]
     pub fn programmed(&self, gateway: &GatewayStatus) -> Condition {
-        let Some(programmed) = gateway.condition("Programmed") else { return self.not_yet_programmed() };
+        let Some(programmed) = gateway.programmed() else {
+            return self.condition("Programmed", "Unknown", "Pending", &gateway.untouched());
+        };
         let unhealthy = gateway.first_unhealthy();
         let (reason, message) = match &unhealthy {
             Some((listener, condition)) => {
@@ -77,7 +78,7 @@ impl Moment {
         self.condition("Programmed", &programmed.status, reason, &message)
     }
 
-    /// `Programmed`: there is no Gateway yet, or nobody has looked at it.
+    /// `Programmed`: there is no Gateway yet, or none of ours.
     #[must_use]
     pub fn not_yet_programmed(&self) -> Condition {
         self.condition("Programmed", "Unknown", "Pending", "No data plane has said anything about the Gateway yet.")
@@ -97,6 +98,17 @@ impl Moment {
     }
 }
 
+/// What the WrappedGateway's owner is warned of, as sentences that follow others.
+fn for_the_owner(warnings: &[Warning]) -> String {
+    let for_the_owner = warnings.iter().filter(|warning| warning.route.is_none());
+    for_the_owner.map(|warning| sentence(&format!(" {}: {}", warning.reason, warning.message))).collect()
+}
+
+/// With a full stop, because another sentence may follow.
+fn sentence(text: &str) -> String {
+    if text.ends_with('.') { text.to_owned() } else { format!("{text}.") }
+}
+
 /// The condition with the time since when it has had its status, if it had that status before.
 #[must_use]
 pub fn since(before: &[Condition], mut condition: Condition) -> Condition {
@@ -111,7 +123,8 @@ fn first_few(rejections: &[Rejection]) -> String {
     let mut message = String::new();
     for rejection in rejections.iter().take(NAMED_REJECTIONS) {
         let separator = if message.is_empty() { "" } else { " " };
-        let _ = write!(message, "{separator}{}: {}: {}", rejection.route, rejection.reason, rejection.message);
+        let why = sentence(&rejection.message);
+        let _ = write!(message, "{separator}{}: {}: {why}", rejection.route, rejection.reason);
     }
     if let Some(more) = rejections.len().checked_sub(NAMED_REJECTIONS).filter(|more| *more > 0) {
         let _ = write!(message, " And {more} more: see status.rejectedRoutes.");

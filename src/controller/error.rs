@@ -183,7 +183,7 @@ impl Error {
     #[must_use]
     pub fn explain(&self) -> String {
         match self {
-            Self::Routes(why) => format!("Routes cannot be listed, so nothing is changed: {why}"),
+            Self::Routes(why) => with_way_out(&format!("Routes cannot be listed, so nothing is changed: {why}")),
             Self::NotServed(_) => {
                 format!("{self}: install the Gateway API's CRDs, in version 1.0 or newer.")
             }
@@ -221,7 +221,7 @@ fn explain_apply(error: &kube::Error) -> String {
 /// The API server's own words where it answered, and how it could not be asked where not.
 fn told(error: &kube::Error) -> String {
     match api_status(error) {
-        Some(status) if !status.message.is_empty() => status.message.clone(),
+        Some(status) if !status.message.is_empty() => with_way_out(&status.message),
         Some(status) => format!("HTTP {}", status.code),
         None => {
             // The outermost text of a transport error says only that there was one.
@@ -231,6 +231,15 @@ fn told(error: &kube::Error) -> String {
             }
             innermost.to_string()
         }
+    }
+}
+
+/// Where a right is missing, what to do about it. The same code 403 has other meanings, as in a namespace that is going.
+fn with_way_out(why: &str) -> String {
+    if why.contains(" is forbidden: User ") {
+        format!("{why}. Grant the controller the rights that its README lists.")
+    } else {
+        why.to_owned()
     }
 }
 
@@ -294,6 +303,22 @@ mod tests {
         for code in [429, 500, 503] {
             assert!(!Error::Apply(answer(code, "")).is_permanent());
         }
+    }
+
+    #[test]
+    fn where_a_right_is_missing_the_way_out_is_told() {
+        let forbidden =
+            "gateways.gateway.networking.k8s.io \"a\" is forbidden: User \"b\" cannot patch resource \"gateways\"";
+        let told = Error::Apply(answer(403, forbidden)).explain();
+        assert_eq!(
+            told,
+            format!(
+                "The Gateway cannot be written: {forbidden}. Grant the controller the rights that its README lists."
+            )
+        );
+        let ending =
+            "gateways \"a\" is forbidden: unable to create new content in namespace b because it is being terminated";
+        assert_eq!(Error::Apply(answer(403, ending)).explain(), format!("The Gateway cannot be written: {ending}"));
     }
 
     #[test]

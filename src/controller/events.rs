@@ -17,10 +17,13 @@ use sha2::{Digest, Sha256};
 use super::error::{self, Error};
 use super::external_dns::Left;
 use crate::api::FIELD_MANAGER;
+use crate::planner::Warning;
 use crate::routes::{GatewayRef, RouteKey, Verdict, VerdictKind};
 
 /// What an event's note may have.
 const LONGEST_NOTE: usize = 1024;
+/// How many listeners are named that came, and how many that went: names have up to 63 characters.
+const NAMED: usize = 7;
 /// How long API servers keep events.
 const KEPT: Duration = Duration::from_hours(1);
 
@@ -39,8 +42,10 @@ impl News {
     pub fn listeners_changed(before: &[String], after: &[String]) -> Option<Self> {
         let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.iter().collect(), after.iter().collect());
         let names = |what: &str, names: Vec<&&String>| {
-            let names: Vec<&str> = names.into_iter().map(|name| name.as_str()).collect();
-            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+            let named: Vec<&str> = names.iter().take(NAMED).map(|name| name.as_str()).collect();
+            let more = names.len().checked_sub(NAMED).filter(|more| *more > 0);
+            let more = more.map(|more| format!(" and {more} more")).unwrap_or_default();
+            (!names.is_empty()).then(|| format!("{what} {}{more}", named.join(", ")))
         };
         let added = names("added", new.difference(&old).collect());
         let removed = names("removed", old.difference(&new).collect());
@@ -50,6 +55,17 @@ impl News {
         }
         let note = format!("Listeners of the Gateway: {}.", parts.join("; "));
         Some(Self { type_: "Normal", reason: "ListenersChanged".to_owned(), action: "Sync", note })
+    }
+
+    /// On a WrappedGateway: a Gateway that somebody else had made is its Gateway now.
+    #[must_use]
+    pub fn adopted(listeners: usize) -> Self {
+        let stay = match listeners {
+            1 => "its listener stays as it was".to_owned(),
+            several => format!("its {several} listeners stay as they were"),
+        };
+        let note = format!("The Gateway was there before. It is controlled by this WrappedGateway now; {stay}.");
+        Self { type_: "Normal", reason: "Adopted".to_owned(), action: "Sync", note }
     }
 
     /// On a WrappedGateway: why its Gateway is not what it should be, where that was not said before.
@@ -65,6 +81,25 @@ impl News {
             action: "Sync",
             note: format!("{}: {}", now.reason, now.message),
         })
+    }
+
+    /// On a WrappedGateway: what its owner is warned of, where that was not said before.
+    #[must_use]
+    pub fn warnings(before: &[Condition], after: &[Condition], warnings: &[Warning]) -> Vec<Self> {
+        let says = |conditions: &[Condition], warning: &Warning| {
+            let ready = conditions.iter().find(|condition| condition.type_ == "Ready");
+            ready.is_some_and(|ready| ready.message.contains(&warning.message))
+        };
+        // What the condition has no place for would be news each time.
+        let is_news = |warning: &&Warning| says(after, warning) && !says(before, warning);
+        let owners = warnings.iter().filter(|warning| warning.route.is_none());
+        let news = |warning: &Warning| Self {
+            type_: "Warning",
+            reason: warning.reason.to_string(),
+            action: "Plan",
+            note: warning.message.clone(),
+        };
+        owners.filter(is_news).map(news).collect()
     }
 
     /// On a route: what a Gateway's plan says of it.
@@ -201,9 +236,21 @@ fn cut(note: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::planner::WarningReason;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn of_ready(status: &str, message: &str) -> Condition {
+        Condition {
+            type_: "Ready".to_owned(),
+            status: status.to_owned(),
+            reason: "GatewaySyncFailed".to_owned(),
+            message: message.to_owned(),
+            observed_generation: None,
+            last_transition_time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH),
+        }
     }
 
     #[test]
@@ -211,25 +258,35 @@ mod tests {
         let news = News::listeners_changed(&names(&["a", "b", "c"]), &names(&["d", "b"])).unwrap();
         assert_eq!(news.note, "Listeners of the Gateway: added d; removed a, c.");
         assert_eq!(News::listeners_changed(&names(&["a", "b"]), &names(&["b", "a"])), None);
+        let many: Vec<String> = (0..64).map(|number| format!("{number:063}")).collect();
+        let news = News::listeners_changed(&many, &names(&["a"])).unwrap();
+        assert!(news.note.ends_with(" and 57 more.") && cut(&news.note) == news.note, "{}", news.note);
+        let (old, new) = many.split_at(32);
+        let news = News::listeners_changed(old, new).unwrap();
+        assert!(news.note.ends_with(" and 25 more.") && cut(&news.note) == news.note, "{}", news.note);
     }
 
     #[test]
     fn a_failure_is_news_only_where_it_was_not_said_before() {
-        let ready = |status: &str, message: &str| {
-            let time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
-            vec![Condition {
-                type_: "Ready".to_owned(),
-                status: status.to_owned(),
-                reason: "GatewaySyncFailed".to_owned(),
-                message: message.to_owned(),
-                observed_generation: None,
-                last_transition_time: time,
-            }]
-        };
+        let ready = |status: &str, message: &str| vec![of_ready(status, message)];
         assert!(News::failure(&[], &ready("False", "a")).is_some());
         assert!(News::failure(&ready("False", "a"), &ready("False", "b")).is_some());
         assert_eq!(News::failure(&ready("False", "a"), &ready("False", "a")), None);
         assert_eq!(News::failure(&ready("False", "a"), &ready("True", "b")), None);
+    }
+
+    #[test]
+    fn a_warning_is_news_only_where_it_was_not_said_before_and_is_said_now() {
+        let warning = Warning { route: None, reason: WarningReason::RefNotPermitted, message: "No.".to_owned() };
+        let said = [of_ready("True", "All is well. RefNotPermitted: No.")];
+        let unsaid = [of_ready("True", "All is well.")];
+        let news = |before: &[Condition], after: &[Condition]| {
+            News::warnings(before, after, std::slice::from_ref(&warning)).len()
+        };
+        assert_eq!(news(&unsaid, &said), 1);
+        assert_eq!(news(&[], &said), 1);
+        assert_eq!(news(&said, &said), 0);
+        assert_eq!(news(&unsaid, &unsaid), 0);
     }
 
     #[test]

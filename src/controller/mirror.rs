@@ -12,6 +12,9 @@ pub struct GatewayStatus {
     conditions: Vec<Said>,
     #[serde(default)]
     listeners: Vec<ListenerStatus>,
+    /// The Gateway's class.
+    #[serde(skip)]
+    class: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -73,6 +76,7 @@ impl GatewayStatus {
             status => Self::deserialize(status)?,
         };
         let listeners = gateway["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
+        gateway["spec"]["gatewayClassName"].as_str().unwrap_or_default().clone_into(&mut status.class);
         status.listeners.retain(|said| listeners.iter().any(|listener| listener["name"] == said.name.as_str()));
         Ok(status)
     }
@@ -87,6 +91,23 @@ impl GatewayStatus {
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&Said> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// Whether the Gateway as a whole is programmed; none where no data plane has taken it up. The Gateway API's schema
+    /// itself says something of a new Gateway, so that it is seen that nobody else has.
+    #[must_use]
+    pub fn programmed(&self) -> Option<&Said> {
+        let is_default = |said: &&Said| said.status == "Unknown" && said.message == "Waiting for controller";
+        self.condition("Programmed").filter(|said| !is_default(said))
+    }
+
+    /// What there is to say where no data plane has taken the Gateway up.
+    #[must_use]
+    pub fn untouched(&self) -> String {
+        format!(
+            "No data plane has taken up the Gateway yet. Is there a GatewayClass {}, and does its controller run?",
+            self.class
+        )
     }
 
     /// What is said of the listener of that name.
@@ -136,6 +157,18 @@ mod tests {
         let status = GatewayStatus::read(&gateway()).unwrap();
         let (listener, why) = status.first_unhealthy().unwrap();
         assert_eq!((listener, why.reason.as_str()), ("b", "InvalidCertificateRef"));
+    }
+
+    #[test]
+    fn what_the_schema_says_of_a_new_gateway_is_nobodys_word() {
+        let of = |message: &str| {
+            let said = json!({ "type": "Programmed", "status": "Unknown", "reason": "Pending", "message": message });
+            json!({ "spec": { "gatewayClassName": "envoy" }, "status": { "conditions": [said] } })
+        };
+        let untouched = GatewayStatus::read(&of("Waiting for controller")).unwrap();
+        assert_eq!(untouched.programmed(), None);
+        assert!(untouched.untouched().contains("GatewayClass envoy"));
+        assert!(GatewayStatus::read(&of("Listeners are being set up")).unwrap().programmed().is_some());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod failures;
 mod fields;
 mod finalizer;
 mod gateways;
+mod grants;
 pub mod ledger;
 pub mod mirror;
 mod namespaces;
@@ -24,6 +25,7 @@ mod shared;
 mod sources;
 mod status;
 mod told;
+mod users;
 pub mod wish;
 mod wrapped_gateway;
 
@@ -110,6 +112,7 @@ pub async fn run(
         tokio::join!(
             sources::changed_gateways(&context, changed.clone()),
             sources::changed_namespaces(&shared, changed.clone()),
+            sources::changed_grants(&shared, changed.clone()),
             sources::beginnings(&context, predecessor.at_work(), look_at_all),
             route::keep(route_writer, &route_shared, route_events, due.clone(), changed.clone()),
         )

@@ -1,6 +1,6 @@
 //! Labels of namespaces, watched only while the selector of some WrappedGateway looks at them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::context::Context;
 use super::error::Error;
+use super::users::Users;
 use crate::api::{NAMESPACE_NAME_LABEL, RouteNamespaces, WrappedGatewaySpec};
 use crate::planner::LiveListener;
 use crate::routes::GatewayRef;
@@ -27,17 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Who needs labels of namespaces, and what they are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Namespaces {
-    users: watch::Sender<BTreeSet<GatewayRef>>,
+    users: Users,
     /// None while nobody watches, and until all were listed.
     labels: watch::Sender<Option<Arc<Labels>>>,
-}
-
-impl Default for Namespaces {
-    fn default() -> Self {
-        Self { users: watch::Sender::new(BTreeSet::new()), labels: watch::Sender::new(None) }
-    }
 }
 
 impl Namespaces {
@@ -56,7 +51,7 @@ impl Namespaces {
             self.forget(gateway);
             return Ok(Arc::default());
         }
-        self.users.send_if_modified(|users| users.insert(gateway.clone()));
+        self.users.add(gateway);
         let mut labels = self.labels.subscribe();
         let listed = tokio::time::timeout(PATIENCE, labels.wait_for(Option::is_some)).await;
         listed.ok().and_then(Result::ok).and_then(|labels| labels.clone()).ok_or(Error::Namespaces)
@@ -64,17 +59,16 @@ impl Namespaces {
 
     /// The Gateway needs no labels any more.
     pub fn forget(&self, gateway: &GatewayRef) {
-        self.users.send_if_modified(|users| users.remove(gateway));
+        self.users.remove(gateway);
     }
 
     /// Watches namespaces whenever labels are needed, for ever, and sends each Gateway that needs them when they change.
     pub async fn watch(&self, context: &Context, changed: UnboundedSender<GatewayRef>) {
-        let mut users = self.users.subscribe();
         loop {
-            let _ = users.wait_for(|users| !users.is_empty()).await;
+            self.users.some().await;
             tokio::select! {
                 () = self.watch_on(context, &changed) => {}
-                _ = async { users.wait_for(BTreeSet::is_empty).await.map(drop) } => {}
+                () = self.users.none() => {}
             }
             self.labels.send_replace(None);
         }
@@ -89,10 +83,7 @@ impl Namespaces {
             // A failure has been logged and counted, and the watch goes on.
             if event.is_ok_and(|event| cache.take_in(event)) {
                 self.labels.send_replace(Some(Arc::new(cache.labels.clone())));
-                for gateway in self.users.borrow().iter() {
-                    // Nobody listens when the process is ending.
-                    let _ = changed.unbounded_send(gateway.clone());
-                }
+                self.users.tell(changed);
             }
         }
     }

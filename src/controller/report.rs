@@ -41,8 +41,11 @@ pub async fn report(
     if let Some(outcome) = result.as_ref().ok().filter(|outcome| outcome.written) {
         shared.context.metrics.gateway_written();
         tracing::info!(gateway = %key, listeners = outcome.plan.total, "the Gateway was written");
+        news.extend(outcome.adopted.then(|| News::adopted(outcome.before.len())));
         news.extend(News::listeners_changed(&outcome.before, &status::listener_names(&outcome.gateway)));
     }
+    let warnings = result.as_ref().map(|outcome| outcome.plan.warnings.as_slice()).unwrap_or_default();
+    news.extend(News::warnings(&before.conditions, &after.conditions, warnings));
     if status::is_due(&before, &after) {
         write(&shared.context.client, &shared.reports, key, metadata, after).await?;
     }

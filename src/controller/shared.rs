@@ -7,6 +7,7 @@ use super::context::Context;
 use super::events::Announcer;
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
+use super::grants::Grants;
 use super::ledger::Ledger;
 use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
@@ -32,6 +33,8 @@ pub struct Shared {
     pub context: Arc<Context>,
     /// Labels of namespaces.
     pub namespaces: Namespaces,
+    /// ReferenceGrants.
+    pub grants: Grants,
     /// Says news.
     pub announcer: Arc<Announcer>,
     /// Whether an earlier implementation still runs.
@@ -59,6 +62,7 @@ impl Shared {
             predecessor,
             external_dns,
             namespaces: Namespaces::default(),
+            grants: Grants::default(),
             ledger: Ledger::default(),
             redirects: Ledger::default(),
             reports: Reports::default(),
@@ -71,6 +75,7 @@ impl Shared {
         self.context.publish(key, BTreeMap::new());
         self.external_dns.look_at_routes_of(key);
         self.namespaces.forget(key);
+        self.grants.forget(key);
         self.ledger.forget(key);
         self.redirects.forget(key);
         self.reports.forget(key);

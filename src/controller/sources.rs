@@ -122,6 +122,11 @@ pub(super) async fn changed_namespaces(shared: &Shared, changed: UnboundedSender
     shared.namespaces.watch(&shared.context, changed).await;
 }
 
+/// Sends each Gateway that uses a certificate of another namespace when a ReferenceGrant changes, for ever.
+pub(super) async fn changed_grants(shared: &Shared, changed: UnboundedSender<GatewayRef>) {
+    shared.grants.watch(&shared.context, changed).await;
+}
+
 /// Has everything looked at whenever reconciling begins to make sense, and whenever an earlier implementation begins or
 /// ceases to be noticed, for ever.
 pub(super) async fn beginnings(

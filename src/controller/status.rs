@@ -35,6 +35,8 @@ pub struct Outcome {
     pub gateway: Value,
     /// Whether it was written.
     pub written: bool,
+    /// Whether somebody else had made it, and it was taken over.
+    pub adopted: bool,
     /// What went wrong beside the Gateway.
     pub beside: Option<Error>,
 }
@@ -66,7 +68,7 @@ fn succeeded(moment: &Moment, outcome: &Outcome) -> WrappedGatewayStatus {
     let ready = match unreadable.as_ref().or(outcome.beside.as_ref()) {
         Some(error) => moment.failed(error),
         None if plan.problems.is_empty() => moment.ready(listeners, outcome.routes, &plan.warnings),
-        None => moment.planned_with_problems(&plan.problems),
+        None => moment.planned_with_problems(&plan.problems, &plan.warnings),
     };
     let rejected: BTreeSet<&RouteKey> = plan.rejections.iter().map(|rejection| &rejection.route).collect();
     WrappedGatewayStatus {

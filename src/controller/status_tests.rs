@@ -22,7 +22,7 @@ fn outcome(plan: Plan) -> Outcome {
         "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] },
         "status": { "addresses": [{ "value": "10.0.0.1" }] },
     });
-    Outcome { plan, routes: 7, before: Vec::new(), gateway, written: false, beside: None }
+    Outcome { plan, routes: 7, before: Vec::new(), gateway, written: false, adopted: false, beside: None }
 }
 
 fn after(plan: Plan) -> WrappedGatewayStatus {

@@ -9,13 +9,13 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
 use super::error::{Error, Stage};
-use super::observe::observe;
+use super::observe::{Standing, observe};
 use super::report::report;
 use super::shared::Shared;
 use super::status::{Outcome, RESYNC};
 use super::{finalizer, redirect, relics};
 use crate::api::WrappedGateway;
-use crate::planner::{Input, plan};
+use crate::planner::{Input, plan, reference};
 use crate::routes::GatewayRef;
 
 /// A WrappedGateway as the store has it. One that cannot be read hides no other.
@@ -77,6 +77,9 @@ async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option
     let result = within(Stage::Sync, SYNCING, sync(key, stored, shared)).await;
     let result = match (result, stored.0.as_ref()) {
         (Ok(mut outcome), Ok(wrapped)) => {
+            if let Some(grants) = shared.grants.of(key, &wrapped.spec).await {
+                outcome.plan.warnings.extend(reference::warnings(key, &wrapped.spec, &grants));
+            }
             let redirect = redirect::settle(shared, key, wrapped, &outcome.plan);
             match within(Stage::Redirect, REDIRECTING, redirect).await {
                 Ok(problem) => outcome.plan.problems.extend(problem),
@@ -109,6 +112,7 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
         let routes = shared.context.routes.attached_to(key);
         let input = Input { gateway: key, spec: &wrapped.spec, live, routes: &routes, namespaces: &namespaces };
         let plan = plan(&input);
+        let adopted = existing.as_ref().is_some_and(|existing| existing.standing == Standing::Adopted);
         let (gateway, written) =
             match apply(&shared.context.client, &shared.ledger, key, wrapped, existing.as_ref(), &plan).await? {
                 Applied::Unchanged(gateway) => (gateway, false),
@@ -119,7 +123,7 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
             relics::release(&shared.context.client, key, &owner, &shared.predecessor).await;
         }
         let before = live.iter().map(|live| live.listener.name.clone()).collect();
-        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, beside: None });
+        return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, adopted, beside: None });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
 }

@@ -15,6 +15,8 @@ use crate::controller::RESYNC;
 use crate::controller::mirror::GatewayStatus;
 use crate::controller::observe::{Existing, Standing};
 
+/// Annotations with either of which cert-manager makes certificates for a Gateway's listeners.
+const ISSUERS: [&str; 2] = ["cert-manager.io/cluster-issuer", "cert-manager.io/issuer"];
 /// After how many silent intervals a controller is doubted.
 const DOUBTED_AFTER: u64 = 3;
 
@@ -170,12 +172,22 @@ impl Overview {
             GatewayStatus::default()
         });
         self.address = status.address().or(self.address.take());
-        self.programmed = match status.condition("Programmed") {
+        self.programmed = match status.programmed() {
             Some(said) => Verdict::new(&said.status, &said.reason, &said.message),
-            None => Verdict::unknown("Pending", "No data plane has said anything about the Gateway yet."),
+            None => Verdict::unknown("Pending", status.untouched()),
         };
         let view = |live| ListenerView::new(live, &self.namespace, status.listener(&live.listener.name), secrets);
         self.listeners = existing.listeners.iter().map(view).collect();
+        let lacks_certificates = self.listeners.iter().any(|listener| listener.missing().next().is_some());
+        let has_issuer = ISSUERS.iter().any(|issuer| {
+            existing.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(*issuer))
+        });
+        if lacks_certificates && !has_issuer {
+            self.notes.push(format!(
+                "cert-manager makes no certificates for it: it has neither annotation {} nor {}.",
+                ISSUERS[0], ISSUERS[1]
+            ));
+        }
     }
 }
 

@@ -6,14 +6,20 @@ mod agree;
 mod apply;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
 mod desk;
+/// What is told once for each change, and to whom.
+mod events;
 /// The examples, as they are.
 mod examples;
 /// Names in DNS for TCPRoutes and UDPRoutes, and the finalizer that they need.
 mod external_dns;
+/// Listeners that nothing displaces: static ones and those of others, and what they cover.
+mod fixed;
 /// The main job: routes come, change and go, and the Gateway follows.
 mod follow;
 /// The place of the Go implementation is taken, and its users notice nothing.
 mod former;
+/// Certificates of other namespaces: who is warned, and what is asked for that.
+mod grants;
 /// Limits, conflicts, and what one object does to others.
 mod harm;
 /// Every kind at every version that a release of the Gateway API serves.
@@ -34,6 +40,12 @@ mod redirect;
 mod render;
 /// What `status` says of a cluster, and what it may ask.
 mod status;
+/// What generated listeners look like.
+mod template;
+/// Several namespaces at one Gateway: who may have what.
+mod tenants;
+/// What the README says of set-ups that are broken is what one sees.
+mod troubleshooting;
 /// What is admitted as a `WrappedGateway`, and what is said of the rest.
 mod validation;
 /// A cluster with the controller in it, and words to speak of it.

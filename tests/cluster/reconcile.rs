@@ -116,6 +116,7 @@ fn everything_served() -> Served {
     Served {
         routes: RouteKind::ALL.into_iter().map(|kind| (kind, resource(kind.name()))).collect(),
         gateway: Some(resource("Gateway")),
+        reference_grant: Some(resource("ReferenceGrant")),
         wrapped_gateway: true,
     }
 }

@@ -36,17 +36,6 @@ impl Place {
         let parameters = PatchParams { field_manager: Some("somebody".to_owned()), ..PatchParams::default() };
         self.objects("HTTPRoute").patch(ROUTE, &parameters, &Patch::Merge(&change)).await.expect("an edit");
     }
-
-    /// Has the WrappedGateway looked at once more, and waits until that is over.
-    async fn is_looked_at_again(&self) {
-        let host = "another.example.com";
-        self.http("another", &[host]).await;
-        self.gateway_with("edge", "the change has arrived", |gateway| {
-            listeners(gateway).iter().any(|listener| listener["hostname"] == host)
-        })
-        .await;
-        self.status_with("the change is told", |status| status.routes == 2).await;
-    }
 }
 
 fn is_whole(route: &DynamicObject) -> bool {
@@ -80,6 +69,42 @@ async fn plain_http_is_redirected_while_the_switch_is_on() {
     place.wrap(json!({})).await;
     place.has_no_redirect().await;
     place.has_names(&["https-443-www-example-com", "https-443-another-example-com"]).await;
+}
+
+#[tokio::test]
+async fn a_solver_of_cert_manager_gets_through_and_asks_for_nothing() {
+    let place = World::shared().await.namespace("redirect").await;
+    place.wrap(json!({ "httpsRedirect": true })).await;
+    place.http("web", &["www.example.com"]).await;
+    let before = place.has_names(&["http", "https-443-www-example-com"]).await;
+    // As cert-manager makes it: in the Gateway's namespace, with neither port nor sectionName.
+    place
+        .apply(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {
+                "generateName": "cm-acme-http-solver-", "name": "cm-acme-http-solver-x", "namespace": place.name,
+                "labels": { "acme.cert-manager.io/http01-solver": "true" },
+            },
+            "spec": {
+                "parentRefs": [{ "name": "edge", "namespace": place.name }], "hostnames": ["www.example.com"],
+                "rules": [{
+                    "matches": [{ "path": { "type": "Exact", "value": "/.well-known/acme-challenge/x" } }],
+                    "backendRefs": [{ "name": "solver", "port": 8089 }],
+                }],
+            },
+        }))
+        .await;
+    place.is_looked_at_again().await;
+    let after = place.gateway("edge").await;
+    assert_eq!(listeners(&after)[..2], listeners(&before)[..], "neither listener has changed");
+    let status = place.is_ready().await;
+    assert_eq!((status.routes, status.rejected), (2, 0), "it is no route that asks for anything");
+    place.has_redirect().await;
+    // What it attaches to is the listener on port 80 that admits its namespace. An exact path wins over the redirect's.
+    let plain = &listeners(&after)[0];
+    assert_eq!((&plain["port"], plain.get("hostname")), (&json!(80), None));
+    assert_eq!(plain["allowedRoutes"]["namespaces"]["from"], "Same");
+    assert!(plain["allowedRoutes"]["kinds"].is_null());
 }
 
 #[tokio::test]

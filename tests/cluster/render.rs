@@ -114,6 +114,18 @@ const CHANGES: &str = r#"--- LIVE/gateway.networking.k8s.io.v1.Gateway.here.edge
        mode: Terminate
 "#;
 
+/// What lets Gateways of a namespace use the certificate of another one that a rich spec names.
+fn consent(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "ReferenceGrant",
+        "metadata": { "name": namespace, "namespace": "other" },
+        "spec": {
+            "from": [{ "group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": namespace }],
+            "to": [{ "group": "", "kind": "Secret", "name": "b" }],
+        },
+    })
+}
+
 #[tokio::test]
 async fn manifests_are_compared_with_the_live_gateway() {
     let desk = Desk::new(rich_spec()).await;
@@ -129,6 +141,12 @@ async fn manifests_are_compared_with_the_live_gateway() {
     let name = &desk.key.namespace;
     let same = file(name, &[wrapped(rich_spec())]);
     let same = same.to_str().expect("a path that is text");
+    let (code, output, errors) = render(kubeconfig, &["--diff", same]).await;
+    assert_eq!((code, output.as_str()), (0, ""));
+    let warning = format!("warning: Gateway {name}/edge: RefNotPermitted: no ReferenceGrant in namespace other lets ");
+    assert!(errors.starts_with(&warning) && errors.lines().count() == 1, "{errors}");
+    let other = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "other" } });
+    cluster().await.apply([other, consent(name)]).await.expect("a grant in the cluster");
     assert_eq!(render(kubeconfig, &["--diff", same]).await, (0, String::new(), String::new()));
 
     let mut spec = rich_spec();
@@ -220,7 +238,7 @@ async fn kubectl_takes_what_is_rendered_as_it_is() {
     wrapped["metadata"]["annotations"] = json!({ "text": "two\nlines: # \"quoted\"", "empty": "", "no": "~" });
     wrapped["spec"] = rich_spec();
     wrapped["spec"]["gatewayClassName"] = json!("example");
-    let manifest = file(&desk.key.namespace, &[wrapped]);
+    let manifest = file(&desk.key.namespace, &[wrapped, consent(&desk.key.namespace)]);
     let manifest = manifest.to_str().expect("a path that is text");
     for format in ["yaml", "json"] {
         let (code, output, errors) = render(Path::new(""), &[manifest, "-o", format]).await;

@@ -71,6 +71,8 @@ async fn what_the_controller_did_and_what_is_wrong_is_shown() {
 {name}/edge: class example, address 192.0.2.10
   Ready       yes. The Gateway has 2 listeners, for 3 attached routes.
   Programmed  yes
+  cert-manager makes no certificates for it: it has neither annotation
+  cert-manager.io/cluster-issuer nor cert-manager.io/issuer.
 
   LISTENER         PORT       CERTIFICATE  ROUTES  PROGRAMMED
   www.example.com  443 HTTPS  present           1  yes

@@ -199,6 +199,13 @@ impl Place {
         self.status_with("the WrappedGateway is Ready", |status| is(status, "Ready", "True")).await
     }
 
+    /// Has the WrappedGateway looked at once more, and waits until that has been told.
+    pub async fn is_looked_at_again(&self) {
+        let routes = self.status_with("it has a status", |status| status.observed_generation.is_some()).await.routes;
+        self.http("another", &["another.example.com"]).await;
+        self.status_with("another route is seen", |status| status.routes == routes + 1).await;
+    }
+
     /// What was found, or else a panic with the controller's log.
     pub async fn or_log<T>(&self, found: Result<T, controlplane::TimedOut>) -> T {
         match found {

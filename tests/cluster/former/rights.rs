@@ -11,7 +11,7 @@ use crate::world::{Place, WITHIN, World};
 const README: &str = include_str!("../../../README.md");
 
 /// What the README grants to the controller.
-fn rules() -> Vec<Value> {
+pub fn rules() -> Vec<Value> {
     let (_, table) = README.split_once("grants it:\n\n").expect("the table of rights");
     let rows = table.lines().take_while(|line| line.starts_with('|')).skip(2);
     let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
@@ -29,12 +29,24 @@ fn rules() -> Vec<Value> {
 
 /// Starts a controller that may do what the README says, and nothing else.
 pub async fn start_with_few_rights(place: &Place) {
+    start_with(place, &rules()).await;
+}
+
+/// Starts a controller that may do this, and nothing else.
+pub async fn start_with(place: &Place, rules: &[Value]) {
+    grant(place, rules).await;
+    let kubeconfig = place.world.cluster.service_account_kubeconfig(&place.name, "controller").await.expect("a token");
+    place.world.start_controller_as(&kubeconfig).await;
+}
+
+/// Lets the controller do this, and nothing else.
+pub async fn grant(place: &Place, rules: &[Value]) {
     let account = json!({ "kind": "ServiceAccount", "name": "controller", "namespace": place.name });
     let role = json!({ "kind": "ClusterRole", "name": "controller", "apiGroup": "rbac.authorization.k8s.io" });
     let metadata = json!({ "name": "controller" });
     for object in [
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "controller", "namespace": place.name } }),
-        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules() }),
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules }),
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": metadata,
             "roleRef": role, "subjects": [account],
@@ -42,8 +54,6 @@ pub async fn start_with_few_rights(place: &Place) {
     ] {
         place.apply(object).await;
     }
-    let kubeconfig = place.world.cluster.service_account_kubeconfig(&place.name, "controller").await.expect("a token");
-    place.world.start_controller_as(&kubeconfig).await;
 }
 
 #[tokio::test]
@@ -56,7 +66,7 @@ async fn the_place_of_the_go_version_is_taken_and_plain_http_redirected_with_the
     go.sync(&[("www", "HTTPS", 443, Some("www.example.com"))]).await;
     go.mark("HTTPRoute").await;
 
-    start_with_few_rights(&place).await;
+    start_with(&place, &rules()).await;
     place.wrap(json!({ "httpsRedirect": true })).await;
     place.has_names(&["www", "http"]).await;
     let routes = place.objects("HTTPRoute");
