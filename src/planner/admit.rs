@@ -1,6 +1,6 @@
 //! Which namespaces and kinds a listener or a template admits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
@@ -10,14 +10,14 @@ use crate::routes::RouteKey;
 
 /// Whether a listener admits a route's namespace and kind.
 pub(super) fn listener_admits(listener: &Listener, route: &RouteKey, input: &Input<'_>) -> bool {
-    let Some(allowed) = &listener.allowed_routes else {
-        return route.namespace == input.gateway.namespace;
-    };
-    let kind_admitted = allowed.kinds.is_empty()
-        || allowed.kinds.iter().any(|kind| {
+    let allowed = listener.allowed_routes.as_ref();
+    let kinds = allowed.map(|allowed| allowed.kinds.as_slice()).unwrap_or_default();
+    let kind_admitted = kinds.is_empty()
+        || kinds.iter().any(|kind| {
             kind.kind == route.kind.name() && kind.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
         });
-    kind_admitted && chosen(allowed.namespaces.as_ref(), NamespacesFrom::Same, &route.namespace, input)
+    let namespaces = allowed.and_then(|allowed| allowed.namespaces.as_ref());
+    kind_admitted && chosen(namespaces, NamespacesFrom::Same, &route.namespace, input)
 }
 
 /// Whether a choice of namespaces holds that one. `default` is what an absent `from` means.
@@ -65,7 +65,7 @@ fn holds(requirement: &LabelSelectorRequirement, value: Option<&str>) -> bool {
 }
 
 /// The namespaces that a listener of ours names, which are those that it was last made for.
-pub(super) fn named_namespaces(listener: &Listener) -> BTreeSet<&str> {
+pub(super) fn named_namespaces(listener: &Listener) -> impl Iterator<Item = &str> {
     let selector = listener
         .allowed_routes
         .as_ref()
@@ -78,5 +78,28 @@ pub(super) fn named_namespaces(listener: &Listener) -> BTreeSet<&str> {
         .filter(|requirement| requirement.key == NAMESPACE_NAME_LABEL && requirement.operator == "In")
         .flat_map(|requirement| requirement.values.iter().flatten())
         .map(String::as_str)
-        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_listener_of_ours_names_namespaces_by_their_names_alone() {
+        let requirement =
+            |key: &str, operator: &str, value: &str| json!({ "key": key, "operator": operator, "values": [value] });
+        let expressions = [
+            requirement(NAMESPACE_NAME_LABEL, "In", "apps"),
+            requirement(NAMESPACE_NAME_LABEL, "NotIn", "blog"),
+            requirement("team", "In", "red"),
+        ];
+        let selector = json!({ "from": "Selector", "selector": { "matchExpressions": expressions } });
+        let listener: Listener = serde_json::from_value(json!({
+            "name": "a", "port": 80, "protocol": "HTTP", "allowedRoutes": { "namespaces": selector },
+        }))
+        .unwrap();
+        assert_eq!(named_namespaces(&listener).collect::<Vec<_>>(), ["apps"]);
+    }
 }

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Input;
 use super::admit::listener_admits;
-use super::claim::Slot;
 use super::hostname::Hostname;
 use super::verdict::{Served, Warning, WarningReason};
 use crate::api::Listener;
-use crate::routes::{ParentRef, Route, RouteKey, RouteKind};
+use crate::routes::{ParentRef, Route, RouteKey};
 
 /// How many names a message lists before it only counts.
 const NAMED: usize = 3;
@@ -26,9 +25,7 @@ pub fn attaches(route: &Route, parent: &ParentRef, listener: &Listener, input: &
 
 fn hostnames_meet(route: &Route, listener: &Listener) -> bool {
     let Some(of_listener) = listener.hostname.as_deref().map(Hostname::of_listener) else { return true };
-    !route.key.kind.has_hostnames()
-        || route.hostnames.is_empty()
-        || route.hostnames.iter().any(|host| Hostname::of_listener(host).overlaps(&of_listener))
+    route.hostnames.is_empty() || route.hostnames.iter().any(|host| Hostname::of_listener(host).overlaps(&of_listener))
 }
 
 /// The warnings for what is served all the same.
@@ -41,30 +38,38 @@ pub(super) fn warnings(
     let mut warnings = shared_ports(routes, served);
     warnings.extend(ambiguous(input, routes, listeners, served));
     warnings.sort();
+    // A route may ask for the same listener twice.
+    warnings.dedup();
     warnings
 }
 
 /// Several TCPRoutes or UDPRoutes on a listener are all accepted, and only the oldest gets traffic.
 fn shared_ports(routes: &[&Route], served: &[Served]) -> Vec<Warning> {
-    let mut by_listener: BTreeMap<&str, (&Slot, BTreeSet<&RouteKey>)> = BTreeMap::new();
-    for served in served.iter().filter(|served| matches!(served.route.kind, RouteKind::Tcp | RouteKind::Udp)) {
-        by_listener.entry(&served.listener).or_insert((&served.slot, BTreeSet::new())).1.insert(&served.route);
-    }
+    let mut oldest: BTreeMap<&str, &RouteKey> = BTreeMap::new();
     let mut warnings = Vec::new();
-    for (slot, sharing) in by_listener.into_values().filter(|(_, sharing)| sharing.len() > 1) {
-        // The routes come by age, so the first that shares is the one that gets the traffic.
-        let mut sharing = routes.iter().map(|route| &route.key).filter(|key| sharing.contains(key));
-        let oldest = sharing.next();
-        warnings.extend(sharing.map(|key| Warning {
-            route: Some(key.clone()),
-            reason: WarningReason::SharedPort,
-            message: format!(
-                "{slot}: {} is older and gets all traffic of the port; take another port, or remove one of the two",
-                oldest.map_or_else(String::new, ToString::to_string)
-            ),
-        }));
+    // The routes come by age.
+    for route in routes.iter().filter(|route| !route.key.kind.has_hostnames()) {
+        for Served { slot, listener, .. } in of_route(served, &route.key) {
+            let oldest = *oldest.entry(listener).or_insert(&route.key);
+            if *oldest != route.key {
+                warnings.push(Warning {
+                    route: Some(route.key.clone()),
+                    reason: WarningReason::SharedPort,
+                    message: format!(
+                        "{slot}: {oldest} is older and gets all traffic of the port; take another port, or remove one of \
+                         the two"
+                    ),
+                });
+            }
+        }
     }
     warnings
+}
+
+/// What is served of a route. `served` is sorted by route.
+fn of_route<'s>(served: &'s [Served], route: &'s RouteKey) -> impl Iterator<Item = &'s Served> {
+    let first = served.partition_point(|served| served.route < *route);
+    served[first..].iter().take_while(move |served| served.route == *route)
 }
 
 /// A parentRef with neither port nor sectionName attaches to every listener that admits it. Those on ports that it
@@ -113,19 +118,15 @@ fn surprising<'l>(
     listeners: &[&'l Listener],
     served: &[Served],
 ) -> Vec<&'l Listener> {
-    let open: Vec<_> =
-        route.parent_refs.iter().filter(|parent| parent.section_name.is_none() && parent.port.is_none()).collect();
-    // What is served is sorted by route.
-    let first = served.partition_point(|served| served.route < route.key);
-    let of_route = || served[first..].iter().take_while(|served| served.route == route.key);
-    if open.is_empty() || of_route().next().is_none() {
+    if of_route(served, &route.key).next().is_none() {
         return Vec::new();
     }
-    let asked = |port: u16| of_route().any(|served| served.slot.port == port);
-    let mut surprising = listeners.to_vec();
-    surprising
-        .retain(|listener| !asked(listener.port) && open.iter().any(|parent| attaches(route, parent, listener, input)));
-    surprising
+    let asked = |port: u16| of_route(served, &route.key).any(|served| served.slot.port == port);
+    let open = |parent: &&ParentRef| parent.section_name.is_none() && parent.port.is_none();
+    let strays = |listener: &Listener| {
+        route.parent_refs.iter().filter(open).any(|parent| attaches(route, parent, listener, input))
+    };
+    listeners.iter().copied().filter(|listener| !asked(listener.port) && strays(listener)).collect()
 }
 
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {

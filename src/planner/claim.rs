@@ -54,7 +54,7 @@ impl fmt::Display for Slot {
 pub(super) struct Claim<'a> {
     /// Who asks.
     pub route: &'a Route,
-    /// Which of the route's claims this is, in the order of its manifest.
+    /// How many claims the route has before this one, in the order of its manifest.
     pub order: usize,
     /// What for.
     pub slot: Slot,
@@ -110,13 +110,14 @@ struct Asked<'r, 'a, 'i> {
     parent: &'a ParentRef,
     input: &'r Input<'i>,
     verdicts: &'r mut Verdicts<'a>,
+    /// How many claims the route has so far.
     order: &'r mut usize,
 }
 
 impl<'a> Asked<'_, 'a, '_> {
+    /// What is judged at once is kept before the claim of the same order, which is judged later.
     fn reject(&mut self, refusal: Refusal) {
         self.verdicts.reject(self.route, *self.order, refusal);
-        *self.order += 1;
     }
 
     /// The parentRef names a listener that is not generated: the route uses that one if it fits.
@@ -162,7 +163,6 @@ impl<'a> Asked<'_, 'a, '_> {
 
     fn serve(&mut self, slot: Slot, listener: &str) {
         self.verdicts.serve(self.route, *self.order, slot, listener);
-        *self.order += 1;
     }
 
     /// The parentRef asks for listeners of its own: one for each port and hostname.

@@ -79,7 +79,7 @@ fn tls(input: &Input<'_>, settled: &Settled<'_>) -> Option<ListenerTls> {
 fn secret(input: &Input<'_>, settled: &Settled<'_>) -> String {
     let tls = settled.live.and_then(|live| input.live[live].listener.tls.as_ref());
     match tls.map(|tls| tls.certificate_refs.as_slice()) {
-        Some([only]) if Some(&only.name) == name::legacy_secret(&settled.slot).as_ref() => only.name.clone(),
+        Some([only]) if name::is_legacy_secret(&only.name, &settled.slot) => only.name.clone(),
         _ => name::secret(input.gateway, &settled.slot),
     }
 }

@@ -171,16 +171,19 @@ fn applied(live: &[LiveListener], planned: &PlannedListener) -> LiveListener {
     }
 }
 
-/// Whether two lists have the same listeners for the same slots and namespaces: then they mean the same to claims.
-pub(super) fn same_claims(one: &[LiveListener], other: &[LiveListener]) -> bool {
-    fn matters(all: &[LiveListener]) -> BTreeSet<(&str, Slot, BTreeSet<&str>)> {
-        all.iter()
-            .map(|LiveListener { listener, .. }| {
-                (listener.name.as_str(), Slot::of(listener), named_namespaces(listener))
-            })
-            .collect()
-    }
-    one.len() == other.len() && matters(one) == matters(other)
+/// Whether a plan leaves each listener where it is, what it is for and for whom: then the Gateway that it makes means to
+/// claims what the present one means.
+pub(super) fn stays(live: &[LiveListener], planned: &[PlannedListener]) -> bool {
+    let replaced = |name: &str| planned.iter().any(|planned| planned.listener.name == name);
+    let before = live.iter().filter(|live| live.ours || replaced(&live.listener.name)).map(|live| &live.listener);
+    let before: Vec<_> = before.collect();
+    before.len() == planned.len()
+        && before.iter().zip(planned).all(|(before, planned)| {
+            let after = &planned.listener;
+            before.name == after.name
+                && Slot::of(before) == Slot::of(after)
+                && named_namespaces(before).eq(named_namespaces(after))
+        })
 }
 
 fn text(value: &Value) -> &str {

@@ -112,10 +112,10 @@ pub enum Origin {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let plan = plan_once(input);
-    let after = live::after(input.live, &plan.listeners);
-    if live::same_claims(input.live, &after) {
+    if live::stays(input.live, &plan.listeners) {
         return plan;
     }
+    let after = live::after(input.live, &plan.listeners);
     let again = plan_once(&Input { live: &after, ..*input });
     if again.listeners == plan.listeners { again } else { plan }
 }

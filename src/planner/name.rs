@@ -41,16 +41,21 @@ pub fn secret(gateway: &GatewayRef, slot: &Slot) -> String {
     if name.len() > MAX_SECRET { cut(&name, MAX_SECRET) } else { name }
 }
 
-/// The Secret's name that the Go implementation gave to a hostname's certificate.
+/// Whether a Secret's name is the one that the Go implementation gave to a hostname's certificate: `gateway-` and the
+/// hostname, with dashes for dots.
 #[must_use]
-pub fn legacy_secret(slot: &Slot) -> Option<String> {
-    slot.hostname.as_ref().map(|hostname| format!("gateway-{}", hostname.as_str().replace('.', "-")))
+pub fn is_legacy_secret(name: &str, slot: &Slot) -> bool {
+    let Some((rest, hostname)) = name.strip_prefix("gateway-").zip(slot.hostname.as_ref()) else { return false };
+    let dashed = hostname.as_str().bytes().map(|byte| if byte == b'.' { b'-' } else { byte });
+    rest.bytes().eq(dashed)
 }
 
 /// A `.` becomes `-`, a `-` becomes `--`, a leading `*.` becomes `wildcard---`: no two hostnames meet.
 fn host_part(hostname: &str) -> String {
     let (prefix, rest) = hostname.strip_prefix("*.").map_or(("", hostname), |rest| ("wildcard---", rest));
-    let mut part = prefix.to_owned();
+    // Most characters stay one; a hyphen becomes two.
+    let mut part = String::with_capacity(prefix.len() + rest.len() + 8);
+    part.push_str(prefix);
     for character in rest.chars() {
         match character {
             '.' => part.push('-'),
@@ -133,6 +138,17 @@ mod tests {
         assert_eq!(secret(&gateway("gé".repeat(100)), &slot).len(), 252);
         let long = Slot { hostname: Some(Hostname::of_listener(&"a".repeat(60))), ..slot.clone() };
         assert_eq!(secret(&gateway("public".into()), &long), format!("public.{}", listener(&long)));
-        assert_eq!(legacy_secret(&slot).as_deref(), Some("gateway-www-example-com"));
+    }
+
+    #[test]
+    fn a_secret_of_the_go_implementation_is_known_by_its_name() {
+        let hostname = Some(Hostname::of_listener("www.example.com"));
+        let slot = Slot { port: 443, protocol: Protocol::Https, tls: None, hostname };
+        assert!(is_legacy_secret("gateway-www-example-com", &slot));
+        for other in ["www-example-com", "gateway-www-example", "gateway-www.example.com", "gateway-www-example-com-2"]
+        {
+            assert!(!is_legacy_secret(other, &slot), "{other}");
+        }
+        assert!(!is_legacy_secret("gateway-", &Slot { hostname: None, ..slot }));
     }
 }

@@ -80,7 +80,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         if privileges.name && group.claims.iter().any(content) {
             self.reserved.insert(&listener.name, live);
         }
-        let admitted = named_namespaces(listener);
+        let admitted: BTreeSet<_> = named_namespaces(listener).collect();
         let holder = group.claims.iter().find(|claim| {
             let namespace = claim.route.key.namespace.as_str();
             admitted.contains(namespace)
@@ -101,7 +101,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         let mut pool = group.claims.clone();
         pool.retain(|claim| !self.reject_owned_by_another(claim));
         if let Some(live) = group.live.filter(|_| self.owners.exclusive()) {
-            let admitted = named_namespaces(&self.input.live[live].listener);
+            let admitted: BTreeSet<_> = named_namespaces(&self.input.live[live].listener).collect();
             pool.sort_by_key(|claim| !admitted.contains(claim.route.key.namespace.as_str()));
         }
         while let Some(first) = pool.first() {
