@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::admit;
 use super::claim::{Claim, Slot, template_protocol};
 use super::refusal::{self, Refusal};
-use super::{Input, MAX_LISTENERS, Origin};
+use super::residue::residue;
+use super::{Input, LiveListener, MAX_LISTENERS, Origin};
 use crate::api::{AllowedRoutes, Listener, NamespacesFrom, Protocol, RouteNamespaces, TemplateProtocol};
 
 /// Name of the listener that `httpsRedirect` adds.
@@ -108,7 +109,12 @@ impl Fixed {
                 || (other.listener.port, &other.listener.protocol, &other.slot.hostname)
                     == (listener.port, &listener.protocol, &Slot::of(&listener).hostname)
         });
-        let problem = if let Some(other) = in_the_way {
+        let problem = if let Some((manager, field)) = remains(input, &listener) {
+            format!(
+                "{what} `{name}` is left out: {manager} has a listener of that name with `{field}`, which would stay; have it \
+                 removed there, or take another name"
+            )
+        } else if let Some(other) = in_the_way {
             let other = &other.listener.name;
             format!(
                 "{what} `{name}` is left out: listener `{other}` of the Gateway has its name, or its port, protocol and hostname"
@@ -165,6 +171,16 @@ impl Fixed {
             (false, _, _) => Cover::No,
         }
     }
+}
+
+/// Whose field would stay beside those of this listener on the live one of its name, and which one; none where the
+/// listener would stand there as it is written.
+fn remains(input: &Input<'_>, listener: &Listener) -> Option<(String, String)> {
+    let shared = |live: &&LiveListener| !live.ours || live.held_by.is_some();
+    let live = input.live.iter().filter(shared).find(|live| live.listener.name == listener.name)?;
+    let manager =
+        live.held_by.as_ref().map_or("somebody else".to_owned(), |manager| format!("field manager `{manager}`"));
+    Some((manager, residue(&live.listener, listener)?))
 }
 
 /// Whether traffic for the inner slot would go to a listener of the outer one.

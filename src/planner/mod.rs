@@ -15,6 +15,7 @@ mod owners;
 mod pass;
 pub mod reference;
 mod refusal;
+mod residue;
 mod resolve;
 pub mod verdict;
 
