@@ -176,7 +176,9 @@ fn is_no_event(error: &watcher::Error) -> bool {
 fn told(error: &watcher::Error) -> String {
     use watcher::Error;
     match error {
-        error if is_no_event(error) => "cannot watch: the answer is no watch; is the kind still served?".to_owned(),
+        error if is_no_event(error) => {
+            "cannot watch: the answer is no watch; is the kind still served, and may this account watch it?".to_owned()
+        }
         Error::InitialListFailed(error) => format!("cannot list: {}", explain(error)),
         Error::WatchStartFailed(error) | Error::WatchFailed(error) => format!("cannot watch: {}", explain(error)),
         Error::WatchError(status) => format!("cannot watch: {}", refusal(&status.message, status.code)),

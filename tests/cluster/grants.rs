@@ -4,7 +4,7 @@ use controlplane::{Channel, GatewayApi, Version, eventually};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use super::former::rights;
+use super::chart::granted;
 use super::world::{Place, WITHIN, World, condition, is};
 
 const GRANTS: &str = "gateway.networking.k8s.io/referencegrants";
@@ -130,9 +130,9 @@ async fn without_the_right_to_list_grants_all_else_works_and_nothing_is_said_of_
     let world = Arc::new(World::start(GatewayApi::NEWEST).await);
     world.stop_controller().await;
     let place = world.namespace("few-rights").await;
-    let mut rules = rights::rules();
+    let mut rules = granted::rules();
     rules.retain(|rule| rule["resources"][0] != "referencegrants");
-    rights::start_with(&place, &rules).await;
+    granted::start_with(&place, &rules).await;
     place.wrap(shared("certs")).await;
     place.http("web", &["www.example.com"]).await;
     place.has_names(&["https-443-www-example-com"]).await;
@@ -142,6 +142,6 @@ async fn without_the_right_to_list_grants_all_else_works_and_nothing_is_said_of_
     assert_eq!(log.matches(r#"kind="ReferenceGrant""#).count(), 1, "it is said once: {log}");
 
     // The right counts as soon as it is given.
-    rights::grant(&place, &rights::rules()).await;
+    granted::grant(&place, &granted::rules()).await;
     place.is_warned().await;
 }

@@ -4,6 +4,8 @@
 mod agree;
 /// What becomes of an apply: guards, and no write where nothing is to be written.
 mod apply;
+/// The chart, on a cluster.
+mod chart;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
 mod desk;
 /// What is told once for each change, and to whom.

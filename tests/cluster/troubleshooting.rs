@@ -5,7 +5,7 @@ use controlplane::{Channel, ControlPlane, GatewayApi, Version};
 use kube::api::PostParams;
 use serde_json::json;
 
-use super::former::rights;
+use super::chart::granted;
 use super::world::{GROUP, Place, World, condition, is};
 
 const README: &str = include_str!("../../README.md");
@@ -156,15 +156,15 @@ async fn a_controller_without_a_right() {
     let world = Arc::new(World::start(GatewayApi::NEWEST).await);
     world.stop_controller().await;
     let place = world.namespace("infra").await;
-    let mut rules = rights::rules();
+    let mut rules = granted::rules();
     for rule in rules.iter_mut().filter(|rule| rule["resources"][0] == "gateways") {
         rule["verbs"] = json!(["get", "list", "watch"]);
     }
-    rights::start_with(&place, &rules).await;
+    granted::start_with(&place, &rules).await;
     place.wrap(json!({})).await;
     is_in_readme(&failure(&place).await, &[(&place, "infra")]);
     // No restart is needed.
-    rights::grant(&place, &rights::rules()).await;
+    granted::grant(&place, &granted::rules()).await;
     place.is_ready().await;
 }
 

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,16 +13,19 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 
+use super::chart;
+
 /// How long the controller may take for anything. It needs a fraction of a second; the rest is for busy machines.
 pub const WITHIN: Duration = Duration::from_secs(30);
 
 /// Prefix of the project's annotations.
 pub const GROUP: &str = "gateway-route-sync.homelab-helper.benfiola.com";
 
-/// A control plane with CRDs, and the controller that works on it.
+/// A control plane with CRDs, and the controller that works on it, with no rights but those that the chart gives it.
 pub struct World {
     pub cluster: ControlPlane,
     pub controller: Mutex<Option<Program>>,
+    kubeconfig: PathBuf,
 }
 
 impl World {
@@ -31,9 +34,22 @@ impl World {
         let cluster = ControlPlane::start().await.expect("a control plane");
         cluster.install(gateway_api).await.expect("the Gateway API");
         cluster.apply_yaml(&crd_yaml()).await.expect("the CRD of WrappedGateway");
-        let world = Self { cluster, controller: Mutex::new(None) };
+        let world = Self::without_controller(cluster).await;
         world.start_controller().await;
         world
+    }
+
+    /// A world on that cluster, where no controller is at work yet.
+    pub async fn without_controller(cluster: ControlPlane) -> Self {
+        cluster.apply(chart::account_with_rights()).await.expect("what the chart makes for the controller");
+        let kubeconfig = cluster.service_account_kubeconfig(chart::NAMESPACE, chart::RELEASE).await.expect("a token");
+        Self { cluster, controller: Mutex::new(None), kubeconfig }
+    }
+
+    /// A world on a cluster to which nothing was done yet, where nobody has the rights of a controller.
+    pub fn bare(cluster: ControlPlane) -> Self {
+        let kubeconfig = cluster.kubeconfig().to_owned();
+        Self { cluster, controller: Mutex::new(None), kubeconfig }
     }
 
     /// The world that tests share which touch only their own namespaces. Each test has a runtime of its own, and so
@@ -45,7 +61,7 @@ impl World {
     }
 
     pub async fn start_controller(&self) {
-        self.start_controller_as(self.cluster.kubeconfig()).await;
+        self.start_controller_as(&self.kubeconfig).await;
     }
 
     /// A controller with the rights of that kubeconfig.

@@ -84,11 +84,14 @@ others begin. Without a cluster, as in `helm template`, there is none.
 {{- end }}
 
 {{- define "gateway-route-sync.strategy" -}}
-{{- if .Values.deployment.strategy }}
-{{- toYaml .Values.deployment.strategy }}
-{{- else if and (eq (include "gateway-route-sync.leaderElection" .) "true") (ne (include "gateway-route-sync.replacesUnelected" .) "true") -}}
-type: RollingUpdate
-{{- else -}}
-type: Recreate
+{{- $strategy := .Values.deployment.strategy }}
+{{- if not $strategy }}
+{{- $aside := and (eq (include "gateway-route-sync.leaderElection" .) "true") (ne (include "gateway-route-sync.replacesUnelected" .) "true") }}
+{{- $strategy = dict "type" (ternary "RollingUpdate" "Recreate" $aside) }}
 {{- end }}
+{{- if eq $strategy.type "RollingUpdate" }}
+{{- /* As the API server would have it. Said here, because only what is said here goes again with the type. */ -}}
+{{- $strategy = mergeOverwrite (dict "rollingUpdate" (dict "maxSurge" "25%" "maxUnavailable" "25%")) $strategy }}
+{{- end }}
+{{- toYaml $strategy }}
 {{- end }}

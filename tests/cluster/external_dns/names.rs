@@ -4,7 +4,6 @@ use kube::api::DynamicObject;
 use serde_json::json;
 
 use super::game::{FINALIZER, Game, NEW, OLD, own, shared};
-use crate::former::rights::start_with_few_rights;
 use crate::world::GROUP;
 
 #[tokio::test]
@@ -162,10 +161,8 @@ async fn a_route_that_gets_no_listener_is_named_all_the_same() {
 }
 
 #[tokio::test]
-async fn names_need_no_rights_but_those_that_the_readme_names() {
+async fn names_need_no_rights_but_those_that_the_chart_gives() {
     let place = own(GatewayApi::NEWEST).await;
-    place.world.stop_controller().await;
-    start_with_few_rights(&place).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     game.apply(Some("play.example.com"), &["edge"]).await;

@@ -20,24 +20,32 @@ impl<'a> Go<'a> {
         Self { place, group: GROUP, manager: "homelab-helper" }
     }
 
-    /// The later one, with its group and the name of its program.
+    /// The later one, with its group and the name of its program; its CRD is applied.
     pub async fn later(place: &'a Place) -> Self {
+        place.apply(Self::crd()).await;
+        Self::later_of(place)
+    }
+
+    /// The later one, where its CRD is there already.
+    pub fn later_of(place: &'a Place) -> Self {
+        Self { place, group: LATER, manager: "gateway-route-sync" }
+    }
+
+    /// The CRD of the later one.
+    pub fn crd() -> Value {
         let (plural, kind) = ("wrappedgateways", "WrappedGateway");
         let schema = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
         let version = json!({
             "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema },
         });
-        place
-            .apply(json!({
-                "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-                "metadata": { "name": format!("{plural}.{LATER}") },
-                "spec": {
-                    "group": LATER, "scope": "Namespaced", "versions": [version],
-                    "names": { "plural": plural, "kind": kind, "listKind": "WrappedGatewayList", "singular": "wrappedgateway" },
-                },
-            }))
-            .await;
-        Self { place, group: LATER, manager: "gateway-route-sync" }
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": { "name": format!("{plural}.{LATER}") },
+            "spec": {
+                "group": LATER, "scope": "Namespaced", "versions": [version],
+                "names": { "plural": plural, "kind": kind, "listKind": "WrappedGatewayList", "singular": "wrappedgateway" },
+            },
+        })
     }
 
     pub fn finalizer(&self) -> String {

@@ -59,13 +59,19 @@ impl ControlPlane {
     /// The content of a kubeconfig that presents `token`. It is JSON, which every reader of YAML understands.
     #[must_use]
     pub fn kubeconfig_for_token(&self, token: &str) -> String {
+        self.kubeconfig_in("default", token)
+    }
+
+    fn kubeconfig_in(&self, namespace: &str, token: &str) -> String {
         // Not in base64 but as a file: this way nothing here needs to encode anything.
         let authority = self.scratch.path().join("ca.crt");
         let kubeconfig = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "controlplane",
-            "contexts": [{"name": "controlplane", "context": {"cluster": "controlplane", "user": "controlplane"}}],
+            "contexts": [{"name": "controlplane", "context": {
+                "cluster": "controlplane", "user": "controlplane", "namespace": namespace,
+            }}],
             "clusters": [{"name": "controlplane", "cluster": {"server": self.url(), "certificate-authority": authority}}],
             "users": [{"name": "controlplane", "user": {"token": token}}],
         });
@@ -86,15 +92,15 @@ impl ControlPlane {
         Ok(answer.status.and_then(|status| status.token).unwrap_or_default())
     }
 
-    /// The path of a new kubeconfig that has the rights of a service account, which has to exist. With it a program runs
-    /// under exactly the RBAC that it is granted.
+    /// The path of a new kubeconfig that has the rights of a service account, which has to exist, and its namespace. With
+    /// it a program runs under exactly the RBAC that it is granted.
     ///
     /// # Errors
     /// When the API server refuses, or the file cannot be written.
     pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
         let token = self.service_account_token(namespace, name).await?;
         let path = self.scratch.path().join(format!("kubeconfig-{namespace}-{name}"));
-        write(&path, &self.kubeconfig_for_token(&token))?;
+        write(&path, &self.kubeconfig_in(namespace, &token))?;
         Ok(path)
     }
 

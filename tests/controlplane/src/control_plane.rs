@@ -13,7 +13,7 @@ use crate::credentials::Credentials;
 use crate::error::{Error, Result};
 use crate::golang::blocking;
 use crate::supervisor::{Scratch, Supervised};
-use crate::{Binaries, eventually};
+use crate::{Binaries, audit, eventually};
 
 /// Long enough for a machine that compiles something else at the same time; the usual time is three seconds.
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -42,6 +42,7 @@ pub struct ControlPlane {
     pub(crate) kubeconfig: PathBuf,
     pub(crate) binaries: Binaries,
     pub(crate) port: u16,
+    strict: bool,
     pub(crate) scratch: Scratch,
 }
 
@@ -51,17 +52,33 @@ impl ControlPlane {
     /// # Errors
     /// When a program is missing and cannot be built, ends early, or does not become ready.
     pub async fn start() -> Result<Self> {
+        Self::start_anywhere(false).await
+    }
+
+    /// Like [`ControlPlane::start`], with an API server that writes down what service accounts ask for (see
+    /// [`ControlPlane::audit`]), and that admits an owner whose deletion is blocked only from those who may change that
+    /// owner's finalizers, as some distributions do.
+    ///
+    /// It looks for kinds that may be owners every 30 seconds and when it starts: start it again after CRDs were installed.
+    ///
+    /// # Errors
+    /// When a program is missing and cannot be built, ends early, or does not become ready.
+    pub async fn start_strict() -> Result<Self> {
+        Self::start_anywhere(true).await
+    }
+
+    async fn start_anywhere(strict: bool) -> Result<Self> {
         let binaries = blocking(Binaries::ensure).await?;
         for _ in 1..PORTS_TO_TRY {
-            match Self::start_on(free_port(), binaries.clone()).await {
+            match Self::start_on(free_port(), binaries.clone(), strict).await {
                 Err(error) if is_port_taken(&error) => {}
                 outcome => return outcome,
             }
         }
-        Self::start_on(free_port(), binaries).await
+        Self::start_on(free_port(), binaries, strict).await
     }
 
-    async fn start_on(port: u16, binaries: Binaries) -> Result<Self> {
+    async fn start_on(port: u16, binaries: Binaries, strict: bool) -> Result<Self> {
         let scratch = Scratch::create()?;
         let control_plane = Self {
             controller_manager: Process::default(),
@@ -71,9 +88,13 @@ impl ControlPlane {
             kubeconfig: scratch.path().join("kubeconfig"),
             binaries,
             port,
+            strict,
             scratch,
         };
         control_plane.write_kubeconfig()?;
+        if strict {
+            audit::write_policy(control_plane.scratch.path())?;
+        }
         control_plane.start_etcd().await?;
         control_plane.start_apiserver().await?;
         control_plane.restart_controller_manager()?;
@@ -175,7 +196,8 @@ impl ControlPlane {
         ];
         let own =
             [format!("--secure-port={}", self.port), format!("--etcd-servers=unix://{}", self.etcd_socket().display())];
-        fixed.map(String::from).into_iter().chain(own).chain(self.credentials.apiserver_flags()).collect()
+        let strict = self.strict.then(|| audit::apiserver_flags(self.scratch.path())).into_iter().flatten();
+        fixed.map(String::from).into_iter().chain(own).chain(self.credentials.apiserver_flags()).chain(strict).collect()
     }
 
     fn etcd_socket(&self) -> PathBuf {
@@ -232,7 +254,7 @@ mod tests {
     async fn a_port_that_somebody_took_is_recognised() -> Result<()> {
         let somebody = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("the port is free");
         let port = somebody.local_addr().expect("it is bound").port();
-        let error = ControlPlane::start_on(port, Binaries::ensure()?).await.expect_err("the port is taken");
+        let error = ControlPlane::start_on(port, Binaries::ensure()?, false).await.expect_err("the port is taken");
         assert!(is_port_taken(&error), "{error}");
         Ok(())
     }

@@ -54,11 +54,11 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// The archive of a Gateway API release could not be read.
-    #[error("reading the archive of Gateway API {version}")]
+    /// The archive of a module could not be read.
+    #[error("reading the archive {}", archive.display())]
     Archive {
-        /// The release.
-        version: &'static str,
+        /// Where it is.
+        archive: PathBuf,
         /// What is wrong with it.
         source: zip::result::ZipError,
     },

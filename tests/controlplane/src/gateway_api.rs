@@ -1,16 +1,13 @@
 //! The CRDs of the Gateway API, taken from its Go module.
 
 use std::fmt;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde_json::Value;
-use zip::ZipArchive;
 
+use crate::archive;
 use crate::error::{Error, Result};
-use crate::{cache, golang};
 
 const MODULE: &str = "sigs.k8s.io/gateway-api";
 
@@ -99,89 +96,22 @@ impl GatewayApi {
     /// When the release cannot be downloaded or read.
     pub fn crds(&self) -> Result<Vec<Value>> {
         let folder = extracted(self.version)?.join(self.channel.folder());
-        let read_folder = || fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-        let mut files = read_folder().map_err(Error::io("listing", &folder))?;
-        files.sort();
-        let documents = files.iter().map(|file| parse(file)).collect::<Result<Vec<_>>>()?;
-        let is_crd = |document: &Value| document["kind"] == "CustomResourceDefinition";
-        Ok(documents.into_iter().flatten().filter(is_crd).map(without_status).collect())
+        archive::crds_in(&folder)
     }
-}
-
-fn parse(file: &Path) -> Result<Vec<Value>> {
-    let text = fs::read_to_string(file).map_err(Error::io("reading", file))?;
-    serde_saphyr::from_multiple(&text)
-        .map_err(|error| Error::Yaml { what: file.display().to_string(), message: error.to_string() })
-}
-
-/// The generator of the CRDs leaves an empty status and an empty creation time in them, which an apply would claim.
-fn without_status(mut crd: Value) -> Value {
-    if let Some(fields) = crd.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = crd["metadata"].as_object_mut() {
-        metadata.remove("creationTimestamp");
-    }
-    crd
 }
 
 /// The folder that holds the CRDs of a release, a folder a channel.
 fn extracted(version: Version) -> Result<PathBuf> {
-    let parent = cache::root()?.join("gateway-api");
-    let folder = parent.join(version.tag());
-    if folder.is_dir() {
-        return Ok(folder);
-    }
-    let _lock = cache::lock(&parent)?;
-    if !folder.is_dir() {
-        cache::progress(&format!("downloading the Gateway API {}, once", version.tag()));
-        let archive = download(&parent, version)?;
-        let partial = tempfile::tempdir_in(&parent).map_err(Error::io("making a folder in", &parent))?;
-        extract(&archive, partial.path(), version)?;
-        // Only a complete folder ever bears the final name.
-        fs::rename(partial.path(), &folder).map_err(Error::io("renaming", partial.path()))?;
-    }
-    Ok(folder)
+    archive::kept("gateway-api", MODULE, version.tag(), extract)
 }
 
-/// Downloads a release, which Go verifies against its checksum database, and returns the path of the archive.
-fn download(folder: &Path, version: Version) -> Result<PathBuf> {
-    /// What `go mod download -json` prints of it that is needed here.
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Download {
-        zip: Option<PathBuf>,
-        error: Option<String>,
-    }
-
-    let output = golang::run(folder, ["mod", "download", "-json", &format!("{MODULE}@{}", version.tag())])?;
-    let action = format!("downloading the Gateway API {}", version.tag());
-    // A release that asks for a newer Go than this one makes go fail, but only after it has downloaded the archive. No
-    // Go code of it is used, so what counts is the archive and not the exit code.
-    match serde_json::from_slice(&output.stdout) {
-        Ok(Download { zip: Some(archive), .. }) => Ok(archive),
-        Ok(Download { error: Some(error), .. }) => Err(golang::failure(&action, error.as_bytes())),
-        _ => Err(golang::failure(&action, &output.stderr)),
-    }
-}
-
-/// Takes the CRDs out of the archive. The module's own folder lacks when Go refused the module, so the archive it is.
-fn extract(archive: &Path, target: &Path, version: Version) -> Result<()> {
-    let broken = |source| Error::Archive { version: version.tag(), source };
-    let file = File::open(archive).map_err(Error::io("opening", archive))?;
-    let mut entries = ZipArchive::new(file).map_err(broken)?;
+/// Takes the CRDs out of the archive, a folder a channel.
+fn extract(archive: &Path, target: &Path) -> Result<()> {
     for channel in Channel::ALL {
         let folder = target.join(channel.folder());
         fs::create_dir(&folder).map_err(Error::io("making the folder", &folder))?;
     }
-    for index in 0..entries.len() {
-        let mut entry = entries.by_index(index).map_err(broken)?;
-        let name = entry.name().map_err(broken)?.into_owned();
-        let Some(path) = destination(&name, target) else { continue };
-        let mut file = File::create(&path).map_err(Error::io("creating", &path))?;
-        io::copy(&mut entry, &mut file).map_err(Error::io("writing", &path))?;
-    }
-    Ok(())
+    archive::extract(archive, |name| destination(name, target))
 }
 
 /// Where an entry of the archive goes, if it belongs to a channel.

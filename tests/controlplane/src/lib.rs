@@ -9,8 +9,9 @@
 //!   `golang.rs`); [`Helm`] does the same for what tests of the chart need (`helm.rs`);
 //! - [`ControlPlane`] starts, stops and removes them (`control_plane.rs`, `supervisor.rs`, `credentials.rs`);
 //! - it hands out clients and kubeconfigs (`access.rs`), and applies manifests (`objects.rs`), among them the CRDs of a
-//!   [`GatewayApi`] (`gateway_api.rs`);
-//! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`);
+//!   [`GatewayApi`] or of [`monitoring_crds`] (`gateway_api.rs`, `monitoring.rs`, `archive.rs`);
+//! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`), and [`ControlPlane::audit`] says
+//!   by whom (`audit.rs`);
 //! - [`Program`] runs a controller against it (`program.rs`);
 //! - [`eventually()`] awaits a condition, for tests.
 //!
@@ -19,6 +20,8 @@
 //! Whatever ends a process that holds a [`ControlPlane`], be it `kill -9`, nothing of the control plane survives it.
 
 mod access;
+mod archive;
+mod audit;
 mod binaries;
 mod cache;
 mod control_plane;
@@ -28,17 +31,20 @@ mod eventually;
 mod gateway_api;
 mod golang;
 mod helm;
+mod monitoring;
 mod objects;
 mod pinned;
 mod program;
 mod requests;
 mod supervisor;
 
+pub use audit::{Audited, Position};
 pub use binaries::Binaries;
 pub use control_plane::ControlPlane;
 pub use error::{Error, Result};
 pub use eventually::{TimedOut, eventually};
 pub use gateway_api::{Channel, GatewayApi, Version};
 pub use helm::Helm;
+pub use monitoring::monitoring_crds;
 pub use program::Program;
 pub use requests::{RequestKey, Requests};

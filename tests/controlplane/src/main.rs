@@ -104,6 +104,7 @@ fn build() -> Result<(), Error> {
     for gateway_api in GatewayApi::all() {
         gateway_api.crds()?;
     }
+    controlplane::monitoring_crds()?;
     println!("{}", binaries.kube_apiserver().parent().unwrap_or(binaries.kube_apiserver()).display());
     Ok(())
 }

@@ -14,6 +14,8 @@ mod crd;
 mod golden;
 // Values that make no sense, and what is said of them.
 mod refused;
+// The table of rights in README.md is that of the chart.
+mod rights;
 // Values, their schema and their table say the same.
 mod values;
 // The version is the same wherever it is written.

@@ -17,6 +17,7 @@ const CASES: &[(&str, &[&str])] = &[
     ("deployment.podLabels.a=1", &["/deployment/podLabels/a", "string"]),
     ("crds.enabled=true", &["/crds", "'enabled'"]),
     ("crds.keep=maybe", &["/crds/keep", "boolean"]),
+    ("admissionPolicy=warning", &["/admissionPolicy", "'warn'"]),
     ("podDisruptionBudget.maxUnavailable=half", &["/podDisruptionBudget/maxUnavailable"]),
     ("service.port=metrics", &["/service/port", "integer"]),
     ("serviceMonitor.interval=often", &["/serviceMonitor/interval"]),
