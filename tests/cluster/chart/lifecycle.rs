@@ -145,3 +145,20 @@ async fn a_crd_of_another_release_is_taken_only_where_that_is_wanted() {
     let api: Api<Deployment> = Api::all(installation.cluster().client().expect("a client"));
     assert_eq!(api.list(&ListParams::default()).await.expect("an answer").items.len(), 1);
 }
+
+#[tokio::test]
+async fn the_plain_manifests_install_the_same_and_again_without_a_change() {
+    let installation = Installation { world: Arc::new(World::bare(cluster().await)) };
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("charts/install.yaml");
+    let apply = || {
+        let mut kubectl = installation.cluster().kubectl();
+        run(kubectl.args(["apply", "--server-side", "--validate=strict", "--filename"]).arg(&manifests))
+    };
+    apply();
+    let generation = installation.deployment().await.expect("the Deployment").metadata.generation;
+    let place = installation.world.namespace("plain").await;
+    place.wrap(json!({})).await;
+    installation.works(&place, "plain.example.com").await;
+    apply();
+    assert_eq!(installation.deployment().await.expect("the Deployment").metadata.generation, generation);
+}

@@ -105,9 +105,10 @@ impl Case {
     fn route(&self) -> Value {
         let (mut annotations, mut labels) = (json!({}), json!({}));
         for (key, value) in self.annotations {
-            match key.contains('/') {
-                true => labels[*key] = json!(value),
-                false => annotations[format!("{GROUP}/{key}")] = json!(value),
+            if key.contains('/') {
+                labels[*key] = json!(value);
+            } else {
+                annotations[format!("{GROUP}/{key}")] = json!(value);
             }
         }
         let mut spec: Value =

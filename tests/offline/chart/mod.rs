@@ -12,6 +12,8 @@ use serde_json::Value;
 mod crd;
 // What six sets of values lead to.
 mod golden;
+// The manifests for those without Helm are what the chart renders.
+mod plain;
 // Values that make no sense, and what is said of them.
 mod refused;
 // The table of rights in README.md is that of the chart.

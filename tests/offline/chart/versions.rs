@@ -31,9 +31,9 @@ fn the_image_has_the_version_of_the_program_unless_something_else_is_wanted() {
 /// Wherever a document says a version of this project, it is the current one.
 #[test]
 fn documents_say_the_version_of_the_program() {
-    for name in ["README.md", "charts/gateway-route-sync/README.md"] {
+    for name in ["README.md", "charts/gateway-route-sync/README.md", "Dockerfile"] {
         let text = fs::read_to_string(root().join(name)).expect(name);
-        for before in ["--version ", "homelab-helper:", "/releases/download/v", "tree/v", "blob/v"] {
+        for before in ["--version ", "VERSION=", "homelab-helper:", "/releases/download/v", "tree/v", "blob/v"] {
             for after in text.split(before).skip(1) {
                 let version: String = after.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
                 let version = version.trim_end_matches('.');
