@@ -5,7 +5,8 @@ use crate::world::Place;
 
 /// What the chart lets the controller do everywhere, rule by rule.
 pub fn rules() -> Vec<Value> {
-    let role = account_with_rights().into_iter().find(|object| object["kind"] == "ClusterRole").expect("its ClusterRole");
+    let role =
+        account_with_rights().into_iter().find(|object| object["kind"] == "ClusterRole").expect("its ClusterRole");
     role["rules"].as_array().cloned().expect("its rules")
 }
 
