@@ -16,3 +16,5 @@ mod properties;
 mod render;
 // What `status` says of which objects.
 mod status;
+// Nobody else decides which code the workflows run.
+mod workflows;

@@ -28,6 +28,12 @@ fn the_image_has_the_version_of_the_program_unless_something_else_is_wanted() {
     assert_eq!(image(&["--set", &set]), format!("ghcr.io/benfiola/homelab-helper@{digest}"));
 }
 
+#[test]
+fn the_changes_of_this_version_are_told() {
+    let changes = fs::read_to_string(root().join("CHANGELOG.md")).expect("CHANGELOG.md");
+    assert!(changes.lines().any(|line| line == format!("## {VERSION}")), "CHANGELOG.md says nothing of {VERSION}");
+}
+
 /// Wherever a document says a version of this project, it is the current one.
 #[test]
 fn documents_say_the_version_of_the_program() {
