@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::AuthInfo;
 use kube::{Api, Client, Config};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ControlPlane;
 use crate::error::{Error, Result};
@@ -63,6 +63,17 @@ impl ControlPlane {
     }
 
     fn kubeconfig_in(&self, namespace: &str, token: &str) -> String {
+        self.kubeconfig_of(&self.url(), namespace, &json!({ "token": token }))
+    }
+
+    /// The content of a kubeconfig for whatever `server` leads here, such as a [`crate::Proxy`], and for a user as a
+    /// kubeconfig describes one.
+    #[must_use]
+    pub fn kubeconfig_for(&self, server: &str, user: &Value) -> String {
+        self.kubeconfig_of(server, "default", user)
+    }
+
+    fn kubeconfig_of(&self, server: &str, namespace: &str, user: &Value) -> String {
         // Not in base64 but as a file: this way nothing here needs to encode anything.
         let authority = self.scratch.path().join("ca.crt");
         let kubeconfig = json!({
@@ -72,10 +83,16 @@ impl ControlPlane {
             "contexts": [{"name": "controlplane", "context": {
                 "cluster": "controlplane", "user": "controlplane", "namespace": namespace,
             }}],
-            "clusters": [{"name": "controlplane", "cluster": {"server": self.url(), "certificate-authority": authority}}],
-            "users": [{"name": "controlplane", "user": {"token": token}}],
+            "clusters": [{"name": "controlplane", "cluster": {"server": server, "certificate-authority": authority}}],
+            "users": [{"name": "controlplane", "user": user}],
         });
         format!("{kubeconfig:#}\n")
+    }
+
+    /// The token of the user that has all rights.
+    #[must_use]
+    pub fn admin_token(&self) -> &str {
+        &self.credentials.admin_token
     }
 
     /// A token of a service account, which has to exist, from the `TokenRequest` API; it is good for a day.

@@ -157,6 +157,22 @@ impl ControlPlane {
         *guard(&self.apiserver) = None;
     }
 
+    /// Makes etcd stand still, as on a machine whose disk hangs, until [`ControlPlane::resume_etcd`].
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn pause_etcd(&self) -> Result<()> {
+        guard(&self.etcd).as_mut().map_or(Ok(()), |etcd| etcd.signal("STOP"))
+    }
+
+    /// Lets etcd go on.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn resume_etcd(&self) -> Result<()> {
+        guard(&self.etcd).as_mut().map_or(Ok(()), |etcd| etcd.signal("CONT"))
+    }
+
     /// Starts the controller manager, or starts it afresh.
     ///
     /// The garbage collector looks for new kinds only every 30 seconds, but at once when it starts. So it is started

@@ -12,7 +12,8 @@
 //!   [`GatewayApi`] or of [`monitoring_crds`] (`gateway_api.rs`, `monitoring.rs`, `archive.rs`);
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`), and [`ControlPlane::audit`] says
 //!   by whom (`audit.rs`);
-//! - [`Program`] runs a controller against it (`program.rs`);
+//! - [`Program`] runs a controller against it (`program.rs`), and a [`Proxy`] stands between the two and does harm
+//!   (`proxy.rs`, `proxy/`);
 //! - [`eventually()`] awaits a condition, for tests.
 //!
 //! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
@@ -35,6 +36,7 @@ mod monitoring;
 mod objects;
 mod pinned;
 mod program;
+mod proxy;
 mod requests;
 mod supervisor;
 
@@ -47,4 +49,5 @@ pub use gateway_api::{Channel, GatewayApi, Version};
 pub use helm::Helm;
 pub use monitoring::monitoring_crds;
 pub use program::Program;
+pub use proxy::{Asked, Harm, Proxy};
 pub use requests::{RequestKey, Requests};

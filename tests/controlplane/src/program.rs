@@ -105,12 +105,28 @@ impl Program {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
+    /// Sends it a signal, such as `STOP`.
+    ///
+    /// # Errors
+    /// When no signal can be sent.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status().map(drop)
+    }
+
+    /// How it ended, once it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
     /// Sends SIGTERM and waits until it has ended.
     ///
     /// # Errors
     /// When no signal can be sent, or the process cannot be waited for.
     pub fn terminate(mut self) -> Result<ExitStatus> {
-        Command::new("kill").arg("-TERM").arg(self.id().to_string()).status()?;
+        self.signal("TERM")?;
         // While it is not waited for, its number belongs to nobody else.
         self.watcher.kill()?;
         self.child.wait()

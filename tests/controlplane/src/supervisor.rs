@@ -7,6 +7,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,12 +15,13 @@ use std::process::{Child, Command, Stdio};
 use crate::error::{Error, Result};
 use crate::golang::tail;
 
-/// Runs the command given to it, and kills it when standard input ends. If the command ends first, so does the shell.
+/// Runs the command given to it, sends it the signals that are named on standard input, a line each, and kills it when
+/// that ends. If the command ends first, so does the shell.
 const SUPERVISE: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
 child=$!
-{ read -r _; kill -9 "$child"; } <&3 2>/dev/null &
+{ while read -r signal; do kill -"$signal" "$child"; done; kill -9 "$child"; } <&3 2>/dev/null &
 watcher=$!
 wait "$child"
 status=$?
@@ -70,6 +72,12 @@ impl Supervised {
     pub(crate) fn ended(&mut self) -> Option<Error> {
         let status = self.shell.try_wait().ok().flatten()?;
         Some(Error::Exited { program: self.program, status: status.to_string(), log: self.log_tail() })
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&mut self, signal: &str) -> Result<()> {
+        let Some(pipe) = self.shell.stdin.as_mut() else { return Ok(()) };
+        writeln!(pipe, "{signal}").map_err(Error::io("sending a signal to", Path::new(self.program)))
     }
 
     /// The end of its log.
@@ -143,6 +151,24 @@ mod tests {
         drop(pipe);
         let error = program.ended().expect("the end is noticed").to_string();
         assert!(error.contains("exit status: 7") && error.contains("something is wrong"), "{error}");
+    }
+
+    #[test]
+    fn a_program_hears_signals_and_one_that_is_stopped_can_be_killed() {
+        let scratch = Scratch::create().expect("a folder");
+        let script = ["-c", "trap 'echo heard' USR1; while :; do sleep 0.01; done"];
+        let mut program = Supervised::start("sh", Path::new("/bin/sh"), script, scratch.path()).expect("a process");
+        while program.log_tail().is_empty() {
+            program.signal("USR1").expect("a signal is sent");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            // The trap may not have been set yet, and then this was the end.
+            if program.ended().is_some() {
+                program = Supervised::start("sh", Path::new("/bin/sh"), script, scratch.path()).expect("a process");
+            }
+        }
+        assert_eq!(program.log_tail(), "heard");
+        program.signal("STOP").expect("a signal is sent");
+        drop(program);
     }
 
     #[test]
