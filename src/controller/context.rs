@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +11,7 @@ use kube::Client;
 use tokio::sync::watch;
 
 use super::error::{Error, reason};
+use super::failures::Failures;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{GatewayRef, Listing, RouteKey, Served, State, Verdict};
@@ -59,11 +61,12 @@ impl Context {
         }
     }
 
-    /// Logs and counts the end of a reconciliation.
-    pub(super) fn ended<T>(
+    /// Logs and counts the end of a reconciliation. What fails again as it did before is not logged again.
+    pub(super) fn ended<T, K: Display + Eq + Hash + Clone>(
         &self,
         controller: &'static str,
-        object: &impl Display,
+        object: &K,
+        failures: &Failures<K>,
         started: Instant,
         result: &Result<T, Error>,
     ) {
@@ -75,7 +78,12 @@ impl Context {
             Ok(_) => tracing::debug!(controller, %object, "reconciled"),
             Err(error) => {
                 let source = std::error::Error::source(error).map(ToString::to_string);
-                tracing::warn!(controller, %object, category, source, error = %error.explain(), "reconciliation failed");
+                let error = error.explain();
+                if failures.is_news(object, &error) {
+                    tracing::warn!(controller, %object, category, source, error, "reconciliation failed");
+                } else {
+                    tracing::debug!(controller, %object, category, source, error, "reconciliation failed as before");
+                }
             }
         }
         self.metrics.reconciled(controller, category, started.elapsed());

@@ -91,6 +91,8 @@ pub enum Stage {
     Finalizer,
     /// Writing on a route what external-dns reads.
     Names,
+    /// Writing an event.
+    Event,
 }
 
 impl std::fmt::Display for Stage {
@@ -103,6 +105,7 @@ impl std::fmt::Display for Stage {
             Self::Relics => "removing the finalizer of an earlier implementation",
             Self::Finalizer => "putting the finalizer on the WrappedGateway or taking it away",
             Self::Names => "writing names for external-dns",
+            Self::Event => "writing an event",
         })
     }
 }
@@ -145,7 +148,7 @@ impl Error {
             | Self::Namespaces
             | Self::Apply(_)
             | Self::Redirect(_)
-            | Self::Timeout { stage: Stage::Redirect, .. }
+            | Self::Timeout { stage: Stage::Redirect | Stage::Event, .. }
             | Self::Contended(_)
             | Self::Event(_)
             | Self::Names { .. }
@@ -154,26 +157,35 @@ impl Error {
     }
 }
 
+/// Gives work up after a while.
+///
+/// # Errors
+/// Those of the work, or that it took too long.
+pub(super) async fn within<T>(
+    stage: Stage,
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::Timeout { stage, within: limit }))
+}
+
 impl Error {
     /// Whether trying again changes nothing until someone changes something.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Invalid(_) | Self::Refused(_) | Self::Unreadable(_) => true,
-            // There may be one such error for each route of the cluster.
-            Self::Relics(error) | Self::Finalizer(error) | Self::Names { source: error, .. }
-                if code(error) == Some(403) =>
-            {
-                true
-            }
             Self::Kept(error) => error.is_permanent(),
-            Self::Apply(error)
+            Self::Fetch(error)
+            | Self::Apply(error)
             | Self::Redirect(error)
             | Self::Status(error)
+            | Self::Event(error)
             | Self::Relics(error)
             | Self::Finalizer(error)
-            | Self::Names { source: error, .. } => api_status(error)
-                .is_some_and(|status| matches!(status.code, 400 | 413 | 422) || !undeclared_fields(status).is_empty()),
+            | Self::Names { source: error, .. } => api_status(error).is_some_and(|status| {
+                matches!(status.code, 400 | 403 | 413 | 422) || !undeclared_fields(status).is_empty()
+            }),
             _ => false,
         }
     }
@@ -319,6 +331,13 @@ mod tests {
         let ending =
             "gateways \"a\" is forbidden: unable to create new content in namespace b because it is being terminated";
         assert_eq!(Error::Apply(answer(403, ending)).explain(), format!("The Gateway cannot be written: {ending}"));
+    }
+
+    #[test]
+    fn what_is_forbidden_stays_so_until_rights_change() {
+        for error in [Error::Fetch, Error::Apply, Error::Status, Error::Event] {
+            assert!(error(answer(403, "")).is_permanent());
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 
 use super::context::Context;
-use super::error::{Error, Stage};
+use super::error::{Error, Stage, within};
 use super::events::{Announcer, News};
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
@@ -33,6 +33,10 @@ use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
 const CLEANING: Duration = Duration::from_secs(15);
 /// How long it may take to pass its names on to external-dns, others before it included.
 const NAMING: Duration = Duration::from_secs(30);
+/// How long it may take to say what is new of a route.
+const TELLING: Duration = Duration::from_secs(15);
+/// What only a change can mend is tried again so often: there may be one such failure for each route of the cluster.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What reconciliations share.
 pub struct Shared {
@@ -49,7 +53,7 @@ impl Shared {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { context, announcer, predecessor, external_dns } = parts;
-        let (told, failures) = (Told::default(), Failures::default());
+        let (told, failures) = (Told::default(), Failures::new(PATIENCE));
         Self { context, announcer, predecessor, external_dns, told, failures }
     }
 
@@ -172,9 +176,10 @@ pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, E
     }
     let (started, key) = (Instant::now(), &duty.route.key);
     let route = &duty.route;
-    let (told, cleaned, named) = tokio::join!(tell(route, &shared), clean(route, &shared), name(route, &shared));
+    let telling = within(Stage::Event, TELLING, tell(route, &shared));
+    let (told, cleaned, named) = tokio::join!(telling, clean(route, &shared), name(route, &shared));
     let result = told.and(named).and(cleaned);
-    shared.context.ended("route", key, started, &result);
+    shared.context.ended("route", key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(key);
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
@@ -220,8 +225,7 @@ async fn clean(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error
     let api = Api::namespaced_with(shared.context.client.clone(), &route.key.namespace, &resource);
     let what = route.key.to_string();
     let removal = relics::remove(&api, &route.key.name, &what, &shared.predecessor);
-    let timeout = Error::Timeout { stage: Stage::Relics, within: CLEANING };
-    tokio::time::timeout(CLEANING, removal).await.unwrap_or(Err(timeout))
+    within(Stage::Relics, CLEANING, removal).await
 }
 
 #[cfg(test)]

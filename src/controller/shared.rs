@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::context::Context;
 use super::events::Announcer;
@@ -13,6 +14,9 @@ use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
 use super::report::Reports;
 use crate::routes::GatewayRef;
+
+/// What only a change can mend is tried again so often.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What reconciliations of every kind share.
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl Shared {
             ledger: Ledger::default(),
             redirects: Ledger::default(),
             reports: Reports::default(),
-            failures: Failures::default(),
+            failures: Failures::new(PATIENCE),
         }
     }
 

@@ -8,7 +8,7 @@ use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
-use super::error::{Error, Stage};
+use super::error::{Error, Stage, within};
 use super::observe::{Standing, observe};
 use super::report::report;
 use super::shared::Shared;
@@ -23,8 +23,8 @@ pub type Stored = DeserializeGuard<WrappedGateway>;
 
 /// How often a Gateway that changes meanwhile is observed anew before that is left to a later reconciliation.
 const ATTEMPTS: usize = 5;
-/// How long reading the Gateway may take.
-const READING: Duration = Duration::from_secs(10);
+/// How long reading the Gateway may take. An API server that answers after ten seconds is slow, and not gone.
+const READING: Duration = Duration::from_secs(15);
 /// How long it may take to put the finalizer where it belongs, or to take away what it stands for and itself.
 const FINALIZING: Duration = Duration::from_secs(15);
 /// How long making the Gateway what it should be may take, all attempts together.
@@ -50,7 +50,7 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
         let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
         work(&key, &stored, &shared, beside).await.map(|()| Some(wait.map_or(RESYNC, |wait| wait.min(RESYNC))))
     };
-    shared.context.ended("wrapped_gateway", &key, started, &result);
+    shared.context.ended("wrapped_gateway", &key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(&key);
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
@@ -126,10 +126,6 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
         return Ok(Outcome { plan, routes: routes.len(), before, gateway, written, adopted, beside: None });
     }
     Err(Error::Contended("The Gateway changes faster than it can be read and written."))
-}
-
-async fn within<T>(stage: Stage, limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::Timeout { stage, within: limit }))
 }
 
 /// The Gateway of a WrappedGateway.

@@ -63,7 +63,10 @@ impl Server {
             served: watch::Sender::new(served).subscribe(),
             leading: watch::Sender::new(true).subscribe(),
             listing: watch::Sender::new(Listing::Complete).subscribe(),
-            readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
+            readiness: Arc::new(Readiness::new(
+                watch::Sender::new(BTreeSet::new()).subscribe(),
+                watch::Sender::new(None).subscribe(),
+            )),
             metrics: Arc::new(Metrics::new()),
             external_dns_prefixes: vec!["external-dns.kubernetes.io".to_owned()],
         });
@@ -158,7 +161,7 @@ async fn a_server_that_does_not_answer_is_given_up() {
     server.reconcile(&wrapped()).await.unwrap_err();
     assert_eq!(
         server.ready(),
-        ("GatewayFetchFailed".to_owned(), "Reading the Gateway: no answer within 10 s".to_owned())
+        ("GatewayFetchFailed".to_owned(), "Reading the Gateway: no answer within 15 s".to_owned())
     );
 }
 
