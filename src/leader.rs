@@ -4,40 +4,35 @@
 //! process has seen it unchanged for its whole duration: clocks of other machines are not trusted. Whoever cannot renew
 //! gives up well before that, and the process then ends, because nothing else stops what is under way for certain.
 
+mod args;
+
 use std::env;
+use std::future::ready;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
+use kube::api::{PostParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::backoff::Backoff;
 use crate::explain::explain;
-
-/// Name of the Lease, in the namespace of the process.
-const NAME: &str = "gateway-route-sync";
-/// After this long without renewal another may take the Lease, in seconds.
-const DURATION_SECONDS: i32 = 15;
-/// After this long without renewal its holder gives up.
-const RENEW_WITHIN: Duration = Duration::from_secs(10);
-/// Between attempts to win or renew it.
-const RETRY: Duration = Duration::from_secs(2);
-/// For one request.
-const TIMEOUT: Duration = Duration::from_secs(4);
+pub use args::{Args, Senseless, Terms};
 
 /// Why the Lease is lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
     /// Another process has it.
-    #[error("the lease {NAME} belongs to {0} now")]
+    #[error("the lease belongs to {0} now")]
     Taken(String),
     /// It could not be renewed in time, and another process may have it any moment.
-    #[error("the lease {NAME} could not be renewed within {} s", RENEW_WITHIN.as_secs())]
+    #[error("the lease could not be renewed in time")]
     Expired,
 }
 
@@ -45,56 +40,60 @@ pub enum Lost {
 #[derive(Debug)]
 pub struct Election {
     api: Api<Lease>,
+    terms: Terms,
     identity: String,
     /// The Lease as it was last seen, and since when it has been just so.
     seen: Option<(Lease, Instant)>,
-    holds: bool,
+    /// When the last write that made this process its holder was begun.
+    held_since: Option<Instant>,
     failing: bool,
 }
 
 impl Election {
-    /// Takes part in the election of that namespace. The client must not retry by itself: a request that is answered late
-    /// is worse than one that fails.
+    /// Takes part in an election. The client must not retry by itself: a request that is answered late is worse than one
+    /// that fails.
     #[must_use]
-    pub fn new(client: Client, namespace: &str, identity: String) -> Self {
-        Self { api: Api::namespaced(client, namespace), identity, seen: None, holds: false, failing: false }
+    pub fn new(client: Client, terms: Terms, identity: String) -> Self {
+        let api = Api::namespaced(client, &terms.namespace);
+        Self { api, terms, identity, seen: None, held_since: None, failing: false }
     }
 
     /// Waits until the Lease is won.
     pub async fn win(&mut self) {
-        info!(identity = self.identity, "waiting for the lease {NAME}");
-        let mut pace = Backoff::new(RETRY, RETRY);
+        info!(identity = self.identity, lease = self.terms.name, "waiting for the lease");
+        let mut pace = Backoff::new(self.terms.retry, self.terms.retry);
+        let mut freed = Box::pin(freed(self.api.clone(), self.terms.clone()));
         loop {
             match self.try_to_win().await {
                 Ok(true) => break,
                 Ok(false) => self.recovered(),
                 Err(error) => self.failed(&error),
             }
-            sleep(pace.delay(Instant::now())).await;
+            tokio::select! {
+                () = sleep(pace.delay(Instant::now())) => {}
+                () = &mut freed => freed.set(self::freed(self.api.clone(), self.terms.clone())),
+            }
         }
         self.recovered();
-        info!(identity = self.identity, "won the lease {NAME}");
+        info!(identity = self.identity, lease = self.terms.name, "won the lease");
     }
 
     /// Renews the Lease until it is lost. Call it only after [`Election::win`].
     pub async fn hold(&mut self) -> Lost {
-        let mut deadline = Instant::now() + RENEW_WITHIN;
         loop {
-            sleep(RETRY).await;
-            let began = Instant::now();
+            let Some(deadline) = self.held_since.map(|since| since + self.terms.renew_within) else {
+                return Lost::Expired;
+            };
+            sleep_until(deadline.min(Instant::now() + self.terms.retry)).await;
             tokio::select! {
+                // Where both are so, it is too late.
+                biased;
+                () = sleep_until(deadline) => return self.lose(Lost::Expired),
                 renewed = self.renew() => match renewed {
-                    Ok(None) => {
-                        self.recovered();
-                        deadline = began + RENEW_WITHIN;
-                    }
+                    Ok(None) => self.recovered(),
                     Ok(Some(lost)) => return self.lose(lost),
                     Err(error) => self.failed(&error),
                 },
-                () = sleep_until(deadline) => {}
-            }
-            if Instant::now() >= deadline {
-                return self.lose(Lost::Expired);
             }
         }
     }
@@ -102,7 +101,7 @@ impl Election {
     /// Lets another have the Lease at once. Does nothing where it is not held, and gives up at the first error: it then
     /// expires.
     pub async fn give_back(&mut self) {
-        if !std::mem::take(&mut self.holds) {
+        if self.held_since.take().is_none() {
             return;
         }
         // A renewal may have been under way, so that what was last seen need not be what is there.
@@ -116,7 +115,7 @@ impl Election {
         spec.holder_identity = None;
         spec.renew_time = Some(MicroTime(Timestamp::now()));
         if self.replace(&lease).await.is_ok() {
-            info!("gave back the lease {NAME}");
+            info!(lease = self.terms.name, "gave back the lease");
         }
     }
 
@@ -144,7 +143,8 @@ impl Election {
         };
         self.seen = Some((lease.clone(), since));
         let duration = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        now.duration_since(since) > Duration::from_secs(duration.unwrap_or(DURATION_SECONDS.unsigned_abs().into()))
+        now.duration_since(since)
+            > Duration::from_secs(duration.unwrap_or(self.terms.lease_seconds.unsigned_abs().into()))
     }
 
     async fn renew(&mut self) -> Result<Option<Lost>, Error> {
@@ -173,7 +173,7 @@ impl Election {
         let now = MicroTime(Timestamp::now());
         LeaseSpec {
             holder_identity: Some(self.identity.clone()),
-            lease_duration_seconds: Some(DURATION_SECONDS),
+            lease_duration_seconds: Some(self.terms.lease_seconds),
             acquire_time: Some(now.clone()),
             renew_time: Some(now),
             ..LeaseSpec::default()
@@ -181,7 +181,7 @@ impl Election {
     }
 
     async fn read(&self) -> Result<Option<Lease>, Error> {
-        match within(self.api.get(NAME)).await {
+        match self.within(self.api.get(&self.terms.name)).await {
             Ok(lease) => Ok(Some(lease)),
             Err(error) if error.code() == Some(404) => Ok(None),
             Err(error) => Err(error),
@@ -190,26 +190,34 @@ impl Election {
 
     async fn create(&mut self) -> Result<bool, Error> {
         let mut lease = Lease { spec: Some(self.spec()), ..Lease::default() };
-        lease.metadata.name = Some(NAME.to_owned());
-        let created = within(self.api.create(&PostParams::default(), &lease)).await;
-        self.wrote(created)
+        lease.metadata.name = Some(self.terms.name.clone());
+        let began = Instant::now();
+        let created = self.within(self.api.create(&PostParams::default(), &lease)).await;
+        self.wrote(created, began)
     }
 
     async fn try_to_write(&mut self, lease: Lease) -> Result<bool, Error> {
+        let began = Instant::now();
         let written = self.replace(&lease).await;
-        self.wrote(written)
+        self.wrote(written, began)
     }
 
     async fn replace(&self, lease: &Lease) -> Result<Lease, Error> {
-        within(self.api.replace(NAME, &PostParams::default(), lease)).await
+        self.within(self.api.replace(&self.terms.name, &PostParams::default(), lease)).await
+    }
+
+    async fn within<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+        let limit = self.terms.request_timeout();
+        timeout(limit, request).await.map_err(|_| Error::Timeout(limit))?.map_err(Error::Request)
     }
 
     /// Whether it was written; not where somebody else was faster, or deleted it.
-    fn wrote(&mut self, written: Result<Lease, Error>) -> Result<bool, Error> {
+    fn wrote(&mut self, written: Result<Lease, Error>, began: Instant) -> Result<bool, Error> {
         match written {
             Ok(lease) => {
                 self.seen = Some((lease, Instant::now()));
-                self.holds = true;
+                // The API server may have taken it as soon as that, and others count from then.
+                self.held_since = Some(began);
                 Ok(true)
             }
             Err(error) if matches!(error.code(), Some(404 | 409)) => Ok(false),
@@ -218,19 +226,19 @@ impl Election {
     }
 
     fn lose(&mut self, lost: Lost) -> Lost {
-        self.holds = false;
+        self.held_since = None;
         lost
     }
 
     fn failed(&mut self, error: &Error) {
         if !std::mem::replace(&mut self.failing, true) {
-            warn!(%error, "cannot read or write the lease {NAME}, trying again");
+            warn!(%error, lease = self.terms.name, "cannot read or write the lease, trying again");
         }
     }
 
     fn recovered(&mut self) {
         if std::mem::take(&mut self.failing) {
-            info!("the lease {NAME} can be read and written again");
+            info!(lease = self.terms.name, "the lease can be read and written again");
         }
     }
 }
@@ -254,8 +262,8 @@ fn holder(lease: &Lease) -> Option<&String> {
 enum Error {
     #[error("{}", explain(.0))]
     Request(#[source] kube::Error),
-    #[error("no answer within {} s", TIMEOUT.as_secs())]
-    Timeout,
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
     #[error("somebody else writes it at the same time")]
     Contended,
 }
@@ -269,8 +277,24 @@ impl Error {
     }
 }
 
-async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
-    timeout(TIMEOUT, request).await.map_err(|_| Error::Timeout)?.map_err(Error::Request)
+/// Resolves when the Lease is given back or deleted, so that whoever waits need not wait for its next look. Where it cannot
+/// be watched this never resolves, and the looks are enough.
+async fn freed(api: Api<Lease>, terms: Terms) {
+    let parameters = WatchParams::default().fields(&format!("metadata.name={}", terms.name));
+    loop {
+        if let Ok(events) = api.watch(&parameters, "0").await {
+            let is_freed = |event: &WatchEvent<Lease>| match event {
+                WatchEvent::Added(lease) | WatchEvent::Modified(lease) => holder(lease).is_none(),
+                WatchEvent::Deleted(_) => true,
+                WatchEvent::Bookmark(_) | WatchEvent::Error(_) => false,
+            };
+            let mut freed = pin!(events.filter(|event| ready(event.as_ref().is_ok_and(is_freed))));
+            if freed.next().await.is_some() {
+                return;
+            }
+        }
+        sleep(terms.retry).await;
+    }
 }
 
 #[cfg(test)]

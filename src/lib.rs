@@ -28,7 +28,7 @@
 //! | [`cli`] | the command line |
 //! | [`leader`] | which of several replicas works |
 //! | [`server`], [`readiness`], [`metrics`], [`telemetry`] | what the process tells of itself |
-//! | [`kubeconfig`] | which cluster is spoken to, and as whom |
+//! | [`kubeconfig`], [`client`] | which cluster is spoken to, as whom, and how often a request is tried |
 //! | [`watching`], [`backoff`], [`explain`] | a watch that goes on whatever happens; waiting; errors in words |
 //!
 //! Whoever stands on the left may be used by whoever stands to the right, and not the other way round. A test keeps that.
@@ -63,6 +63,7 @@
 pub mod api;
 pub mod backoff;
 pub mod cli;
+pub mod client;
 pub mod controller;
 pub mod explain;
 pub mod kubeconfig;

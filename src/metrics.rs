@@ -24,6 +24,7 @@ pub struct Metrics {
     reconciliations: IntCounterVec,
     durations: HistogramVec,
     routes: IntGaugeVec,
+    served: IntGaugeVec,
     watch_errors: IntCounterVec,
     gateway_writes: IntCounter,
     leader: IntGauge,
@@ -57,6 +58,7 @@ impl Metrics {
             )?,
             durations: HistogramVec::new(durations, &["controller"])?,
             routes: IntGaugeVec::new(named("routes", "Routes of the cluster, attached or not."), &["kind"])?,
+            served: IntGaugeVec::new(named("kind_served", "1 where the cluster serves the kind."), &["kind"])?,
             watch_errors: IntCounterVec::new(
                 named("watch_errors_total", "Lists and watches that failed; each is tried again."),
                 &["kind"],
@@ -71,6 +73,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.reconciliations.clone()))?;
         metrics.registry.register(Box::new(metrics.durations.clone()))?;
         metrics.registry.register(Box::new(metrics.routes.clone()))?;
+        metrics.registry.register(Box::new(metrics.served.clone()))?;
         metrics.registry.register(Box::new(metrics.watch_errors.clone()))?;
         metrics.registry.register(Box::new(metrics.gateway_writes.clone()))?;
         metrics.registry.register(Box::new(metrics.leader.clone()))?;
@@ -94,6 +97,11 @@ impl Metrics {
     pub fn kind_gone(&self, kind: &'static str) {
         // The only error is that it was never counted.
         let _ = self.routes.remove_label_values(&[kind]);
+    }
+
+    /// Whether the cluster serves a kind.
+    pub fn kind_served(&self, kind: &'static str, is_served: bool) {
+        self.served.with_label_values(&[kind]).set(i64::from(is_served));
     }
 
     /// A list or a watch of a kind failed.
@@ -148,6 +156,7 @@ mod tests {
         metrics.reconciled("wrapped_gateway", "ReconciliationSucceeded", Duration::from_millis(20));
         metrics.reconciled("wrapped_gateway", "GatewaySyncFailed", Duration::from_millis(2));
         metrics.routes_known("HTTPRoute", 12);
+        metrics.kind_served("Gateway", true);
         metrics.watch_failed("TCPRoute");
         metrics.gateway_written();
         metrics.leads(true);
@@ -157,6 +166,7 @@ mod tests {
             r#"gateway_route_sync_reconciliations_total{controller="wrapped_gateway",reason="GatewaySyncFailed",result="error"} 1"#,
             r#"gateway_route_sync_reconciliation_duration_seconds_count{controller="wrapped_gateway"} 2"#,
             r#"gateway_route_sync_routes{kind="HTTPRoute"} 12"#,
+            r#"gateway_route_sync_kind_served{kind="Gateway"} 1"#,
             r#"gateway_route_sync_watch_errors_total{kind="TCPRoute"} 1"#,
             "gateway_route_sync_gateway_writes_total 1",
             "gateway_route_sync_leader 1",

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
-use clap::builder::BoolishValueParser;
 use futures::channel::mpsc::{self, UnboundedReceiver};
 use kube::{Client, Config};
 use tokio::net::TcpListener;
@@ -22,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{self, GatewayRef, Listing, RouteKey, RouteKind, State};
 use crate::server::{self, Address};
-use crate::{controller, kubeconfig};
+use crate::{client, controller, kubeconfig};
 
 /// How long what is under way may take to end. The process is to be gone within a second.
 const GRACE: Duration = Duration::from_millis(800);
@@ -39,18 +38,8 @@ pub struct Args {
     /// Where /metrics is served; without a host: on all interfaces
     #[arg(long, env = "METRICS_ADDRESS", value_name = "ADDRESS", default_value = ":8080")]
     metrics_address: Address,
-    /// Whether one of several replicas works and the others stand by
-    #[arg(
-        long,
-        env = "LEADER_ELECTION",
-        value_name = "BOOL",
-        default_value = "false",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "true",
-        value_parser = BoolishValueParser::new()
-    )]
-    leader_election: bool,
+    #[command(flatten)]
+    leader: leader::Args,
     #[command(flatten)]
     external_dns: controller::external_dns::Args,
     #[command(flatten)]
@@ -73,6 +62,9 @@ pub enum Error {
     /// It is not known which cluster to speak to.
     #[error(transparent)]
     Kubeconfig(#[from] kubeconfig::Error),
+    /// The times of the election make no sense.
+    #[error(transparent)]
+    Terms(#[from] leader::Senseless),
     /// The cluster's address or credentials are of no use.
     #[error("cannot make a client of the kubeconfig: {}", explain(.0))]
     Client(#[source] Box<kube::Error>),
@@ -92,7 +84,7 @@ impl Error {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Kubeconfig(_) | Self::Client(_) => 2,
+            Self::Kubeconfig(_) | Self::Terms(_) | Self::Client(_) => 2,
             Self::Bind { .. } | Self::Signals(_) | Self::Lost(_) | Self::Ended(_) => 1,
         }
     }
@@ -109,9 +101,10 @@ pub async fn run(args: Args) -> Result<(), Error> {
     let metrics_server = bind(args.metrics_address, "--metrics-address")?;
     let config = args.kubeconfig.load().await?;
     info!(version = env!("CARGO_PKG_VERSION"), cluster = %config.cluster_url, "starting");
-    let mut leadership = Leadership::new(args.leader_election, &config)?;
+    let mut leadership = Leadership::new(&args.leader, &config)?;
+    let client = client::patient(config).map_err(no_client)?;
     let Parts { metrics, readiness, outputs, context, triggers, route_events, leads } =
-        Parts::new(client(config)?, &args.external_dns);
+        Parts::new(client, &args.external_dns);
 
     let mut tasks = Tasks::default();
     tasks.spawn("the health server", server::serve(health, server::health(readiness)));
@@ -152,9 +145,9 @@ impl Parts {
         let metrics = Arc::new(Metrics::new());
         let state = Arc::new(State::default());
         let (awaited, awaited_kinds) = watch::channel(RouteKind::ALL.into());
-        let readiness = Arc::new(Readiness::new(awaited_kinds));
         let (listing, listed) = watch::channel(Listing::Pending);
         let (served, served_kinds) = watch::channel(None);
+        let readiness = Arc::new(Readiness::new(awaited_kinds, served_kinds.clone()));
         let (leads, leading) = watch::channel(false);
         let (gateways, triggers) = mpsc::unbounded();
         let (routes, route_events) = mpsc::unbounded();
@@ -179,14 +172,13 @@ impl Parts {
 struct Leadership(Option<Election>);
 
 impl Leadership {
-    fn new(elected: bool, config: &Config) -> Result<Self, Error> {
-        if !elected {
+    fn new(args: &leader::Args, config: &Config) -> Result<Self, Error> {
+        let Some(terms) = args.terms(&config.default_namespace)? else {
             return Ok(Self(None));
-        }
-        let mut config = config.clone();
-        config.default_retry = false;
-        let namespace = config.default_namespace.clone();
-        Ok(Self(Some(Election::new(client(config)?, &namespace, leader::identity()))))
+        };
+        // A renewal that is answered late is worse than one that fails.
+        let client = client::impatient(config.clone()).map_err(no_client)?;
+        Ok(Self(Some(Election::new(client, terms, leader::identity()))))
     }
 
     async fn until_lost(&mut self, leads: &watch::Sender<bool>, metrics: &Metrics) -> Lost {
@@ -210,8 +202,8 @@ impl Leadership {
     }
 }
 
-fn client(config: Config) -> Result<Client, Error> {
-    Client::try_from(config).map_err(|error| Error::Client(Box::new(error)))
+fn no_client(error: kube::Error) -> Error {
+    Error::Client(Box::new(error))
 }
 
 fn bind(address: Address, flag: &'static str) -> Result<TcpListener, Error> {

@@ -202,7 +202,7 @@ mod tests {
     #[tokio::test]
     async fn healthy_at_once_and_ready_once_nothing_is_awaited() {
         let (kinds, routes) = watch::channel(BTreeSet::from([RouteKind::Http]));
-        let readiness = Arc::new(Readiness::new(routes));
+        let readiness = Arc::new(Readiness::new(routes, watch::Sender::new(None).subscribe()));
         let (at, _serving) = serving(health(Arc::clone(&readiness)));
         assert!(response(at, "/healthz").await.starts_with("HTTP/1.1 200 "));
         let not_ready = response(at, "/readyz").await;

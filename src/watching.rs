@@ -19,8 +19,8 @@ use crate::backoff::Backoff;
 use crate::explain::{explain, refusal};
 use crate::metrics::Metrics;
 
-/// Between retries, at first and at last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+/// Between retries, at first and at last. However long a fault lasted, its end is noticed so soon.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 /// A page of a list that takes longer than this does not come.
 const PAGE_TIMEOUT: Duration = Duration::from_mins(1);
 /// A watch says nothing when it is established; after this long without an error it is taken to be.

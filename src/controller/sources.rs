@@ -4,18 +4,20 @@ use std::future::{pending, ready};
 use std::sync::Arc;
 
 use futures::channel::mpsc::UnboundedSender;
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kube::api::Api;
 use kube::runtime::reflector::{ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{Predicate as _, PredicateConfig, WatchStreamExt as _, predicates};
+use tokio::sync::watch;
 
 use super::context::Context;
 use super::gateways;
 use super::shared::Shared;
 use super::wrapped_gateway::{self, Stored};
 use crate::readiness::Gate;
-use crate::routes::{GatewayRef, Served};
+use crate::routes::{GatewayRef, Required, Served};
 use crate::watching;
 
 /// WrappedGateways that are new, or changed in anything but their status. What goes is forgotten everywhere.
@@ -25,7 +27,10 @@ pub(super) fn wrapped_gateways(
 ) -> impl Stream<Item = Result<Stored, watcher::Error>> + Send {
     let (api, store) = (Api::all(shared.context.client.clone()), writer.as_reader());
     let metrics = Arc::clone(&shared.context.metrics);
-    let events = watching::watch(api, watcher::Config::default(), "WrappedGateway", metrics);
+    let watch = move || {
+        watching::watch(api.clone(), watcher::Config::default(), "WrappedGateway", Arc::clone(&metrics)).boxed()
+    };
+    let events = while_served(Required::WrappedGateway, shared.context.served.clone(), watch);
     // An error would make the controller pause all of its triggers; the watch has logged it, and pauses by itself.
     let events = events.filter_map(|event| ready(event.ok().map(Ok))).reflect(writer);
     let known = store.clone();
@@ -93,26 +98,46 @@ pub(super) async fn while_known<T>(
     result
 }
 
+/// What a watch says, begun anew whenever the cluster serves its kind, and ended when it does not any more.
+fn while_served<T>(
+    required: Required,
+    served: watch::Receiver<Option<Served>>,
+    watch: impl Fn() -> BoxStream<'static, T> + Send,
+) -> impl Stream<Item = T> + Send {
+    stream::unfold((served, None, watch), move |(mut served, mut running, watch)| async move {
+        loop {
+            let mut events = if let Some(events) = running.take() {
+                events
+            } else {
+                until_served(required, true, &mut served).await;
+                watch()
+            };
+            tokio::select! {
+                Some(event) = events.next() => return Some((event, (served, Some(events), watch))),
+                () = until_served(required, false, &mut served) => {}
+            }
+        }
+    })
+}
+
+/// Waits until it is known that the cluster serves a kind, or does not.
+async fn until_served(required: Required, wanted: bool, served: &mut watch::Receiver<Option<Served>>) {
+    let is_so =
+        |served: &Option<Served>| served.as_ref().is_some_and(|served| served.missing().contains(&required) != wanted);
+    if served.wait_for(is_so).await.map(drop).is_err() {
+        // The process is ending.
+        pending::<()>().await;
+    }
+}
+
 /// Sends each Gateway that changes, for ever.
 pub(super) async fn changed_gateways(context: &Context, changed: UnboundedSender<GatewayRef>) {
-    let is_served = |served: &Option<Served>| served.as_ref().is_some_and(|served| served.gateway.is_some());
-    let is_absent = |served: &Option<Served>| served.as_ref().is_some_and(|served| served.gateway.is_none());
     let mut served = context.served.clone();
     loop {
-        let begin = async {
-            if served.wait_for(Option::is_some).await.is_ok_and(|served| is_absent(&served)) {
-                // What the cluster does not have need not be waited for.
-                context.readiness.pass(Gate::GatewaysListed);
-            }
-            served.wait_for(is_served).await.is_ok()
-        };
-        if !begin.await {
-            // The process is ending.
-            return pending().await;
-        }
+        until_served(Required::Gateway, true, &mut served).await;
         tokio::select! {
             () = gateways::watch(context, &changed) => {}
-            _ = async { served.wait_for(is_absent).await.map(drop) } => {}
+            () = until_served(Required::Gateway, false, &mut served) => {}
         }
     }
 }
@@ -127,16 +152,23 @@ pub(super) async fn changed_grants(shared: &Shared, changed: UnboundedSender<Gat
     shared.grants.watch(&shared.context, changed).await;
 }
 
-/// Has everything looked at whenever reconciling begins to make sense, and whenever an earlier implementation begins or
-/// ceases to be noticed, for ever.
+/// Has everything looked at whenever reconciling begins to make sense, whenever Gateways begin to be served, and whenever
+/// an earlier implementation begins or ceases to be noticed, for ever.
 pub(super) async fn beginnings(
     context: &Context,
-    mut predecessor: tokio::sync::watch::Receiver<bool>,
+    mut predecessor: watch::Receiver<bool>,
     mut look_at_all: impl FnMut(),
 ) {
     let (mut leading, mut listing) = (context.leading.clone(), context.listing.clone());
+    let mut served = context.served.clone();
     loop {
+        let gateways_come = async {
+            until_served(Required::Gateway, false, &mut served).await;
+            until_served(Required::Gateway, true, &mut served).await;
+            true
+        };
         let alive = tokio::select! {
+            alive = gateways_come => alive,
             changed = leading.changed() => changed.is_ok(),
             changed = listing.changed() => changed.is_ok(),
             changed = predecessor.changed() => changed.is_ok(),

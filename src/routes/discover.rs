@@ -20,7 +20,7 @@ use crate::explain::explain;
 const VERSIONS: [&str; 4] = ["v1", "v1beta1", "v1alpha3", "v1alpha2"];
 
 /// Discovery is answered from memory; an answer that takes longer than this does not come.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What the cluster serves, each kind at the newest version that is understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,50 @@ impl Served {
         RouteKind::ALL.into_iter().filter(|kind| !self.routes.contains_key(kind)).collect()
     }
 
+    /// What is not served, and without which there is nothing to do.
+    #[must_use]
+    pub fn missing(&self) -> BTreeSet<Required> {
+        let is_served = |required: &Required| match required {
+            Required::Gateway => self.gateway.as_ref().is_some_and(|gateway| gateway.version == VERSIONS[0]),
+            Required::WrappedGateway => self.wrapped_gateway,
+        };
+        Required::ALL.into_iter().filter(|required| !is_served(required)).collect()
+    }
+
     fn is_complete(&self) -> bool {
         self.gateway.is_some() && self.reference_grant.is_some() && self.routes.len() == RouteKind::ALL.len()
+    }
+}
+
+/// A kind without which there is nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Required {
+    /// `Gateway`, as v1.
+    Gateway,
+    /// `WrappedGateway`.
+    WrappedGateway,
+}
+
+impl Required {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Gateway, Self::WrappedGateway];
+
+    /// The kind's name.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Gateway => "Gateway",
+            Self::WrappedGateway => "WrappedGateway",
+        }
+    }
+
+    /// What to do where it is not served.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Gateway => "install the Gateway API's CRDs, in version 1.0 or newer",
+            Self::WrappedGateway => "install the CRD that `homelab-helper gateway-route-sync crd` prints",
+        }
     }
 }
 
@@ -109,7 +151,8 @@ pub async fn discover(client: &Client) -> Result<Served, Error> {
 /// knows all of its kinds.
 #[derive(Debug, Default)]
 pub struct Looks {
-    absent: Option<BTreeSet<RouteKind>>,
+    absent: BTreeSet<RouteKind>,
+    missing: BTreeSet<Required>,
 }
 
 /// What a look, compared with the one before, says of the kinds that it does not show.
@@ -117,6 +160,8 @@ pub struct Looks {
 pub struct Absence {
     /// Not served.
     pub believed: BTreeSet<RouteKind>,
+    /// Not served, so that there is nothing to do.
+    pub missing: BTreeSet<Required>,
     /// Whether other kinds may not be served, so that it is worthwhile to look again soon.
     pub doubtful: bool,
 }
@@ -124,9 +169,14 @@ pub struct Absence {
 impl Looks {
     /// Takes in another look.
     pub fn look(&mut self, served: &Served) -> Absence {
-        let absent = served.absent();
-        let before = self.absent.replace(absent.clone()).unwrap_or_default();
-        Absence { believed: &absent & &before, doubtful: !absent.is_subset(&before) }
+        let (absent, missing) = (served.absent(), served.missing());
+        let absence = Absence {
+            believed: &absent & &self.absent,
+            missing: &missing & &self.missing,
+            doubtful: !absent.is_subset(&self.absent) || !missing.is_subset(&self.missing),
+        };
+        *self = Self { absent, missing };
+        absence
     }
 }
 

@@ -102,16 +102,30 @@ async fn a_subresource_is_not_its_kind() {
 
 fn serving(kinds: &[RouteKind]) -> Served {
     let routes = kinds.iter().map(|kind| (*kind, resource("v1", kind.plural(), kind.name()))).collect();
-    Served { routes, ..Served::default() }
+    Served { routes, gateway: Some(resource("v1", "gateways", "Gateway")), wrapped_gateway: true }
 }
 
 #[test]
 fn absence_is_believed_when_two_looks_agree() {
+    let absence = |believed: &[RouteKind], doubtful| Absence {
+        believed: believed.iter().copied().collect(),
+        missing: [].into(),
+        doubtful,
+    };
     let mut looks = Looks::default();
     let all_but_udp = serving(&[RouteKind::Grpc, RouteKind::Http, RouteKind::Tcp, RouteKind::Tls]);
-    assert_eq!(looks.look(&all_but_udp), Absence { believed: [].into(), doubtful: true });
-    assert_eq!(looks.look(&all_but_udp), Absence { believed: [RouteKind::Udp].into(), doubtful: false });
-    let nothing = looks.look(&serving(&[]));
-    assert_eq!(nothing, Absence { believed: [RouteKind::Udp].into(), doubtful: true });
-    assert_eq!(looks.look(&serving(&RouteKind::ALL)), Absence { believed: [].into(), doubtful: false });
+    assert_eq!(looks.look(&all_but_udp), absence(&[], true));
+    assert_eq!(looks.look(&all_but_udp), absence(&[RouteKind::Udp], false));
+    assert_eq!(looks.look(&serving(&[])), absence(&[RouteKind::Udp], true));
+    assert_eq!(looks.look(&serving(&RouteKind::ALL)), absence(&[], false));
+}
+
+#[test]
+fn what_there_is_nothing_to_do_without_is_missed_when_two_looks_agree() {
+    let mut looks = Looks::default();
+    let without = Served { wrapped_gateway: false, ..serving(&RouteKind::ALL) };
+    let missing: Vec<_> = [&without, &without].map(|served| looks.look(served).missing).into();
+    assert_eq!(missing, [[].into(), [Required::WrappedGateway].into()]);
+    let too_old = Served { gateway: Some(resource("v1beta1", "gateways", "Gateway")), ..serving(&RouteKind::ALL) };
+    assert_eq!(too_old.missing(), [Required::Gateway].into());
 }

@@ -15,7 +15,7 @@ mod verdict;
 pub mod watch;
 
 pub use decode::{Undecodable, decode};
-pub use discover::Served;
+pub use discover::{Required, Served};
 pub use index::{Change, Index};
 pub use kind::RouteKind;
 pub use listing::Listing;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::decode::WireRoute;
-use super::discover::{self, Absence, Looks, Served, discover};
+use super::discover::{self, Absence, Looks, Required, Served, discover};
 use super::feed::Feed;
 use super::listing::{Listing, Progress};
 use super::{Change, GatewayRef, RouteKey, RouteKind, State};
@@ -28,8 +28,10 @@ use crate::watching::{self, Failure};
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// How soon it is asked again where a kind seems to be absent, or its watch fails as if it were.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How soon it is asked again where a kind is missing without which there is nothing to do: whoever installs the CRD waits.
+const LOOK_FOR_MISSING: Duration = Duration::from_secs(5);
 /// Between failed attempts to ask it, at first and at last.
-const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(5));
 /// A page is held in memory whole, and a route may bear 256 kB of annotations.
 const PAGE_SIZE: u32 = 100;
 
@@ -74,7 +76,11 @@ pub async fn run(client: Client, outputs: Outputs) {
                 let wait = match served {
                     Ok(served) => {
                         let absence = looks.look(&served);
-                        let wait = if absence.doubtful { LOOK_AGAIN } else { LOOK_EVERY };
+                        let wait = match &absence {
+                            absence if absence.doubtful => LOOK_AGAIN,
+                            absence if !absence.missing.is_empty() => LOOK_FOR_MISSING,
+                            _ => LOOK_EVERY,
+                        };
                         backoff.reset();
                         watches.follow(served, &absence);
                         wait
@@ -107,6 +113,7 @@ struct Watches {
     progress: Progress,
     running: BTreeMap<RouteKind, Running>,
     absent: BTreeSet<RouteKind>,
+    missing: BTreeSet<Required>,
     cannot_look: Option<String>,
 }
 
@@ -120,8 +127,8 @@ impl Watches {
     fn new(client: Client, outputs: Outputs) -> Self {
         let Outputs { state, gateways, routes, served, awaited, listing, metrics } = outputs;
         let progress = Progress::new(awaited, listing);
-        let (running, absent) = Default::default();
-        Self { client, state, gateways, routes, served, metrics, progress, running, absent, cannot_look: None }
+        let (running, absent, missing, cannot_look) = Default::default();
+        Self { client, state, gateways, routes, served, metrics, progress, running, absent, missing, cannot_look }
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(RouteKind, Result<Event<WireRoute>, Failure>)> {
@@ -165,11 +172,27 @@ impl Watches {
         for kind in &absence.believed {
             self.let_go(*kind);
         }
+        self.miss(&served, absence);
         self.served.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&served);
             *known = Some(served);
             changed
         });
+    }
+
+    /// Says what is missing without which there is nothing to do, and when it has come.
+    fn miss(&mut self, served: &Served, absence: &Absence) {
+        let missing = &served.missing() & &(&absence.missing | &self.missing);
+        for required in missing.difference(&self.missing) {
+            warn!(kind = required.kind(), "not served, so there is nothing to do: {}", required.remedy());
+        }
+        for required in self.missing.difference(&missing) {
+            info!(kind = required.kind(), "served now");
+        }
+        for required in Required::ALL {
+            self.metrics.kind_served(required.kind(), !missing.contains(&required));
+        }
+        self.missing = missing;
     }
 
     /// The routes that are known stay known until the new watch has listed them.
@@ -179,6 +202,7 @@ impl Watches {
         let config = Config::default().page_size(PAGE_SIZE);
         let events = watching::watch(api, config, kind.name(), Arc::clone(&self.metrics)).boxed();
         self.absent.remove(&kind);
+        self.metrics.kind_served(kind.name(), true);
         self.progress.forgiven(kind);
         self.running.insert(kind, Running { resource, events, feed: Feed::new(kind) });
     }
@@ -190,6 +214,7 @@ impl Watches {
             let change = self.state.replace(kind, vec![]);
             self.tell(kind, change);
             self.metrics.kind_gone(kind.name());
+            self.metrics.kind_served(kind.name(), false);
             self.progress.settled(kind);
         }
     }

@@ -57,7 +57,10 @@ impl Controllers {
             served: served.subscribe(),
             leading: leading.subscribe(),
             listing: listing.subscribe(),
-            readiness: Arc::new(Readiness::new(watch::Sender::new(BTreeSet::new()).subscribe())),
+            readiness: Arc::new(Readiness::new(
+                watch::Sender::new(BTreeSet::new()).subscribe(),
+                watch::Sender::new(None).subscribe(),
+            )),
             metrics: Arc::clone(&metrics),
             external_dns_prefixes: Vec::new(),
         };

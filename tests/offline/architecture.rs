@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Which modules of the package each one may use, besides itself. Whoever is not named here may use all.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 15] = [
     ("api", &[]),
     ("backoff", &[]),
+    ("client", &[]),
     ("explain", &[]),
     ("metrics", &[]),
     ("watching", &["backoff", "explain", "metrics"]),

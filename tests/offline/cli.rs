@@ -150,6 +150,11 @@ fn the_help_names_every_flag_with_its_variable_and_default() {
         ("--health-address <ADDRESS>", "HEALTH_ADDRESS", "[default: :8081]"),
         ("--metrics-address <ADDRESS>", "METRICS_ADDRESS", "[default: :8080]"),
         ("--leader-election[=<BOOL>]", "LEADER_ELECTION", "[default: false]"),
+        ("--leader-election-name <NAME>", "LEADER_ELECTION_NAME", "[default: gateway-route-sync]"),
+        ("--leader-election-namespace <NAMESPACE>", "LEADER_ELECTION_NAMESPACE", ""),
+        ("--leader-election-lease-duration <DURATION>", "LEADER_ELECTION_LEASE_DURATION", "[default: 15s]"),
+        ("--leader-election-renew-deadline <DURATION>", "LEADER_ELECTION_RENEW_DEADLINE", "[default: 10s]"),
+        ("--leader-election-retry-period <DURATION>", "LEADER_ELECTION_RETRY_PERIOD", "[default: 2s]"),
         (
             "--dns-prefixes <PREFIXES>",
             "DNS_PREFIXES",
@@ -249,6 +254,22 @@ fn leader_election_is_read_as_words_and_as_numbers() {
         let (_, _, errors) = ended(command);
         assert!(errors.contains("error: kubeconfig "), "{value}: {errors}");
     }
+}
+
+#[test]
+fn times_of_an_election_that_make_no_sense_together_are_refused() {
+    let config = "{clusters: [{name: a, cluster: {server: 'http://127.0.0.1:1'}}], contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a}], current-context: a}";
+    let config = File::new(config);
+    let (code, _, errors) = ended(controller(&[
+        "--health-address=127.0.0.1:0",
+        "--metrics-address=127.0.0.1:0",
+        "--kubeconfig",
+        config.path(),
+        "--leader-election",
+        "--leader-election-renew-deadline=15s",
+    ]));
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("two replicas could work at once"), "{errors}");
 }
 
 #[test]
