@@ -11,7 +11,9 @@ demo: ## The main job on a local control plane, from nothing.
 	cargo build --release --locked --bin homelab-helper
 	cargo run --quiet --locked --example demo -- $(PROGRAM) examples
 
+# Tests wait for control planes more than they compute, so more of them run at a time than there are processors.
 .PHONY: test
+test: export RUST_TEST_THREADS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 2)
 test: ## All tests: unit, golden, property, command line, and against a real API server.
 	cargo run --quiet --locked -p controlplane -- build
 	cargo test --locked --workspace

@@ -6,6 +6,8 @@ mod agree;
 mod apply;
 /// The chart, on a cluster.
 mod chart;
+/// Kinds that come and go while the controller runs.
+mod comings;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
 mod desk;
 /// What is told once for each change, and to whom.
@@ -14,6 +16,8 @@ mod events;
 mod examples;
 /// Names in DNS for TCPRoutes and UDPRoutes, and the finalizer that they need.
 mod external_dns;
+/// What clusters do: each fault, and what was measured of it.
+mod faults;
 /// Listeners that nothing displaces: static ones and those of others, and what they cover.
 mod fixed;
 /// The main job: routes come, change and go, and the Gateway follows.

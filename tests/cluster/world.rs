@@ -31,10 +31,7 @@ pub struct World {
 impl World {
     /// A world of one's own, for tests that stop the controller, count requests, or need another Gateway API.
     pub async fn start(gateway_api: GatewayApi) -> Self {
-        let cluster = ControlPlane::start().await.expect("a control plane");
-        cluster.install(gateway_api).await.expect("the Gateway API");
-        cluster.apply_yaml(&crd_yaml()).await.expect("the CRD of WrappedGateway");
-        let world = Self::without_controller(cluster).await;
+        let world = Self::without_controller(served(gateway_api).await).await;
         world.start_controller().await;
         world
     }
@@ -66,10 +63,15 @@ impl World {
 
     /// A controller with the rights of that kubeconfig.
     pub async fn start_controller_as(&self, kubeconfig: &Path) {
+        self.begin_controller(kubeconfig).await;
+        self.controller.lock().await.as_ref().expect("it runs").ready().await.expect("a ready controller");
+    }
+
+    /// The same, without waiting until it is ready.
+    pub async fn begin_controller(&self, kubeconfig: &Path) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_homelab-helper"));
         command.arg("gateway-route-sync").env("LOG_LEVEL", "info,homelab_helper=debug");
         let program = Program::start(command, kubeconfig).expect("the controller");
-        program.ready().await.expect("a ready controller");
         *self.controller.lock().await = Some(program);
     }
 
@@ -96,6 +98,14 @@ impl World {
     pub async fn log(&self) -> String {
         self.controller.lock().await.as_ref().map(Program::log).unwrap_or_default()
     }
+}
+
+/// A cluster that serves Gateways of that release, and WrappedGateways.
+pub async fn served(gateway_api: GatewayApi) -> ControlPlane {
+    let cluster = ControlPlane::start().await.expect("a control plane");
+    cluster.install(gateway_api).await.expect("the Gateway API");
+    cluster.apply_yaml(&crd_yaml()).await.expect("the CRD of WrappedGateway");
+    cluster
 }
 
 /// A namespace of a world, in which most tests live with a Gateway named `edge`.

@@ -1,0 +1,75 @@
+use std::time::Duration;
+
+use controlplane::Harm;
+use tokio::time::sleep;
+
+use super::stage::Stage;
+
+/// How long a fault lasts that is not over at once.
+const A_WHILE: Duration = Duration::from_secs(11);
+
+/// Everything is refused for a while, the watches that are established too.
+async fn refused(word: &str, name: &'static str, code: u16, retry_after: Option<u64>) {
+    let mut stage = Stage::set(word).await;
+    let fault = stage.fault(name);
+    stage.proxy.harm(|_| true, Harm::Refuse { code, retry_after });
+    stage.proxy.cut();
+    stage.change().await;
+    sleep(A_WHILE).await;
+    stage.proxy.heal();
+    stage.is_over(fault).await;
+}
+
+#[tokio::test]
+async fn every_request_is_answered_with_429_and_retry_after() {
+    refused("busy", "429 with Retry-After: 2", 429, Some(2)).await;
+}
+
+#[tokio::test]
+async fn every_request_is_answered_with_500() {
+    refused("broken", "500", 500, None).await;
+}
+
+#[tokio::test]
+async fn every_request_is_answered_with_503() {
+    refused("unavailable", "503", 503, None).await;
+}
+
+#[tokio::test]
+async fn every_connection_ends_without_an_answer() {
+    let mut stage = Stage::set("silent").await;
+    let fault = stage.fault("no answer");
+    stage.proxy.harm(|_| true, Harm::HangUp);
+    stage.proxy.cut();
+    stage.change().await;
+    sleep(A_WHILE).await;
+    stage.proxy.heal();
+    stage.is_over(fault).await;
+}
+
+#[tokio::test]
+async fn answers_that_come_ten_seconds_late_are_waited_for() {
+    let mut stage = Stage::set("late").await;
+    let fault = stage.fault("answers delayed by 10 s");
+    stage.proxy.harm(|_| true, Harm::Delay(Duration::from_secs(10)));
+    stage.change().await;
+    stage.is_right_already().await;
+    stage.proxy.heal();
+    stage.change().await;
+    stage.is_over(fault).await;
+}
+
+#[tokio::test]
+async fn a_list_that_is_cut_in_the_middle_takes_nothing_away() {
+    let mut stage = Stage::set("half").await;
+    let fault = stage.fault("lists cut in the middle");
+    stage.proxy.harm(|asked| asked.verb == "LIST", Harm::Half);
+    // The one that runs has to list anew, and so has one that starts.
+    stage.proxy.expire_watches();
+    sleep(A_WHILE / 5).await;
+    stage.kill_controller();
+    stage.change().await;
+    sleep(A_WHILE / 5).await;
+    stage.proxy.heal();
+    stage.is_over(fault).await;
+}
