@@ -23,8 +23,8 @@ use crate::routes::{self, GatewayRef, Listing, RouteKey, RouteKind, State};
 use crate::server::{self, Address};
 use crate::{client, controller, kubeconfig};
 
-/// How long what is under way may take to end. The process is to be gone within a second.
-const GRACE: Duration = Duration::from_millis(800);
+/// How long what is under way may take to end. The process is to be gone within a second, on a busy machine too.
+const GRACE: Duration = Duration::from_millis(600);
 /// How long it may take after that to give the Lease back.
 const GIVE_BACK: Duration = Duration::from_millis(150);
 
