@@ -41,6 +41,10 @@ fuzz: ## A minute (FUZZ_SECONDS) for each fuzz target; skipped where nightly Rus
 bench: ## How long a route takes to reach its Gateway, beside a plain client in the same run.
 	cargo bench --locked --bench latency
 
+.PHONY: bench-memory
+bench-memory: ## What 10,000 routes cost in memory, also where 300 of them are as large as they can be.
+	cargo bench --locked --bench memory
+
 .PHONY: bench-planner
 bench-planner: ## What a plan and a change of the index cost.
 	cargo bench --locked --bench planner
