@@ -14,6 +14,7 @@ use kube::core::ObjectMeta;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::allowance::Allowance;
 use super::error::{self, Error};
 use super::external_dns::Left;
 use crate::api::FIELD_MANAGER;
@@ -26,6 +27,11 @@ const LONGEST_NOTE: usize = 1024;
 const NAMED: usize = 7;
 /// How long API servers keep events.
 const KEPT: Duration = Duration::from_hours(1);
+
+/// What may be said of one object: so much at once, and then ever so often.
+const OF_OBJECT: (u32, Duration) = (25, Duration::from_secs(30));
+/// What may be said in one namespace of objects of one kind.
+const IN_NAMESPACE: (u32, Duration) = (100, Duration::from_secs(5));
 
 /// Something to be said of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +156,8 @@ pub struct Announcer {
     client: Client,
     instance: String,
     said: Mutex<HashMap<String, (i32, Instant)>>,
+    of_object: Allowance<String>,
+    in_namespace: Allowance<(String, String)>,
 }
 
 impl Announcer {
@@ -159,15 +167,21 @@ impl Announcer {
         // Inside a container this is the pod's name.
         let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
         let instance = instance.unwrap_or_else(|| FIELD_MANAGER.to_owned()).chars().take(128).collect();
-        Self { client, instance, said: Mutex::default() }
+        let of_object = Allowance::new(OF_OBJECT.0, OF_OBJECT.1);
+        let in_namespace = Allowance::new(IN_NAMESPACE.0, IN_NAMESPACE.1);
+        Self { client, instance, said: Mutex::default(), of_object, in_namespace }
     }
 
-    /// Says it of the object.
+    /// Says it of the object, unless too much was said of it, or in its namespace, already: the status says it too.
     ///
     /// # Errors
     /// Where the API server does not take the event.
     pub async fn announce(&self, regarding: &ObjectReference, news: &News) -> Result<(), Error> {
         let namespace = regarding.namespace.as_deref().unwrap_or("default");
+        if !self.allows(namespace, regarding) {
+            tracing::debug!(object = regarding.name, namespace, note = news.note, "an event too many is not written");
+            return Ok(());
+        }
         let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let name = news.name(regarding);
         let key = format!("{namespace}/{name}");
@@ -191,6 +205,12 @@ impl Announcer {
             Ok(_) => self.record(&key),
         }
         Ok(())
+    }
+
+    fn allows(&self, namespace: &str, regarding: &ObjectReference) -> bool {
+        let (now, kind) = (Instant::now(), regarding.kind.clone().unwrap_or_default());
+        self.of_object.take(regarding.uid.clone().unwrap_or_default(), now)
+            && self.in_namespace.take((namespace.to_owned(), kind), now)
     }
 
     fn count(&self, key: &str) -> Option<i32> {

@@ -13,7 +13,7 @@ use crate::backoff::Backoff;
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_mins(1));
 /// The first wait after what only a change can mend. It is tried again all the same, in case the change is one that nobody
 /// watches, such as one of rights.
-const PERMANENT: Duration = Duration::from_mins(1);
+const PERMANENT: Duration = Duration::from_secs(20);
 
 /// The failures in a row of each object.
 #[derive(Debug)]

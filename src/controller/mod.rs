@@ -1,5 +1,6 @@
 //! Kubernetes in and out: WrappedGateways, Gateways and their routes → plans → writes.
 
+mod allowance;
 pub mod apply;
 mod conditions;
 mod context;

@@ -102,7 +102,12 @@ async fn a_subresource_is_not_its_kind() {
 
 fn serving(kinds: &[RouteKind]) -> Served {
     let routes = kinds.iter().map(|kind| (*kind, resource("v1", kind.plural(), kind.name()))).collect();
-    Served { routes, gateway: Some(resource("v1", "gateways", "Gateway")), wrapped_gateway: true }
+    Served {
+        routes,
+        gateway: Some(resource("v1", "gateways", "Gateway")),
+        wrapped_gateway: true,
+        reference_grant: None,
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod former;
 mod grants;
 /// Limits, conflicts, and what one object does to others.
 mod harm;
+/// A namespace that means harm.
+mod hostile;
 /// Every kind at every version that a release of the Gateway API serves.
 mod kinds;
 /// The model of an apply, with which the laws of the planner are tested, is true.

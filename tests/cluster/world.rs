@@ -94,6 +94,14 @@ impl World {
         self.cluster.requests().await.expect("the API server's counters")
     }
 
+    /// The most memory that the controller ever had, in kilobytes.
+    pub async fn peak_memory(&self) -> u64 {
+        let id = self.controller.lock().await.as_ref().map(Program::id).expect("a controller");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// What the controller has printed.
     pub async fn log(&self) -> String {
         self.controller.lock().await.as_ref().map(Program::log).unwrap_or_default()

@@ -14,8 +14,8 @@ use crate::world::{Place, condition, is, reason};
 
 const GATEWAYS: &str = "gateway.networking.k8s.io/gateways";
 
-/// A while in which what is not permanent would be tried five times.
-const A_WHILE: Duration = Duration::from_secs(15);
+/// A while in which what is not permanent would be tried four times.
+const A_WHILE: Duration = Duration::from_secs(9);
 
 /// Waits until the status says so, and then asserts that it is tried seldom, and said once by each: condition, event,
 /// metric and log.
@@ -30,7 +30,7 @@ async fn is_said_once(stage: &Stage, place: &Place, because: &str) {
     let before = attempts();
     sleep(A_WHILE).await;
     // One more may have been under way for the other route of the change.
-    assert!(attempts().since(&before).total() <= 1, "it is tried once a minute");
+    assert!(attempts().since(&before).total() <= 1, "it is tried seldom");
 
     let events: Api<Event> = Api::namespaced(place.client.clone(), &place.name);
     let events = events.list(&ListParams::default()).await.unwrap().items;
