@@ -7,16 +7,13 @@
 mod args;
 
 use std::env;
-use std::future::ready;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::pin::pin;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{PostParams, WatchEvent, WatchParams};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
@@ -24,6 +21,9 @@ use tracing::{info, warn};
 use crate::backoff::Backoff;
 use crate::explain::explain;
 pub use args::{Args, Senseless, Terms};
+
+/// How often whoever stands by looks at the Lease: one that was given back is taken within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Why the Lease is lost.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,18 +61,15 @@ impl Election {
     /// Waits until the Lease is won.
     pub async fn win(&mut self) {
         info!(identity = self.identity, lease = self.terms.name, "waiting for the lease");
-        let mut pace = Backoff::new(self.terms.retry, self.terms.retry);
-        let mut freed = Box::pin(freed(self.api.clone(), self.terms.clone()));
+        let look_every = LOOK_EVERY.min(self.terms.retry);
+        let mut pace = Backoff::new(look_every, look_every);
         loop {
             match self.try_to_win().await {
                 Ok(true) => break,
                 Ok(false) => self.recovered(),
                 Err(error) => self.failed(&error),
             }
-            tokio::select! {
-                () = sleep(pace.delay(Instant::now())) => {}
-                () = &mut freed => freed.set(self::freed(self.api.clone(), self.terms.clone())),
-            }
+            sleep(pace.delay(Instant::now())).await;
         }
         self.recovered();
         info!(identity = self.identity, lease = self.terms.name, "won the lease");
@@ -274,26 +271,6 @@ impl Error {
             Self::Request(kube::Error::Api(status)) => Some(status.code),
             _ => None,
         }
-    }
-}
-
-/// Resolves when the Lease is given back or deleted, so that whoever waits need not wait for its next look. Where it cannot
-/// be watched this never resolves, and the looks are enough.
-async fn freed(api: Api<Lease>, terms: Terms) {
-    let parameters = WatchParams::default().fields(&format!("metadata.name={}", terms.name));
-    loop {
-        if let Ok(events) = api.watch(&parameters, "0").await {
-            let is_freed = |event: &WatchEvent<Lease>| match event {
-                WatchEvent::Added(lease) | WatchEvent::Modified(lease) => holder(lease).is_none(),
-                WatchEvent::Deleted(_) => true,
-                WatchEvent::Bookmark(_) | WatchEvent::Error(_) => false,
-            };
-            let mut freed = pin!(events.filter(|event| ready(event.as_ref().is_ok_and(is_freed))));
-            if freed.next().await.is_some() {
-                return;
-            }
-        }
-        sleep(terms.retry).await;
     }
 }
 
