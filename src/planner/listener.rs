@@ -35,8 +35,7 @@ pub(super) fn in_order(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>]
     generated.sort_by(|(_, a), (_, b)| a.listener.name.cmp(&b.listener.name));
     let mut all: Vec<_> = ours.chain(generated).collect();
     if all.is_empty() && fixed.listeners.is_empty() {
-        let live = input.live.iter().position(|live| live.listener.name == PLACEHOLDER);
-        all.push((live, PlannedListener { listener: placeholder(), origin: Origin::Placeholder }));
+        all.push((None, PlannedListener { listener: placeholder(), origin: Origin::Placeholder }));
     }
     all.sort_by_key(|(live, _)| (live.is_none(), *live));
     all.into_iter().map(|(_, planned)| planned).collect()

@@ -144,19 +144,12 @@ fn programmed(gateway: &Value) -> BTreeSet<&str> {
     listeners.filter(is_programmed).filter_map(|listener| listener["name"].as_str()).collect()
 }
 
-/// The listeners as they are when a plan has been applied: ours in the order planned, and each of somebody else's behind
-/// what it stands behind now.
+/// The listeners as they are when a plan has been applied. Those of somebody else come last: to claims it does not matter
+/// where they stand among ours.
 pub(super) fn after(live: &[LiveListener], planned: &[PlannedListener]) -> Vec<LiveListener> {
-    let place = |name: &str| live.iter().position(|live| live.listener.name == name);
-    let mut all: Vec<LiveListener> = planned.iter().map(|planned| applied(live, planned)).collect();
-    for (theirs, listener) in live.iter().enumerate().filter(|(_, live)| !live.ours) {
-        if all.iter().any(|ours| ours.listener.name == listener.listener.name) {
-            continue;
-        }
-        let behind = all.iter().rposition(|other| place(&other.listener.name).is_some_and(|place| place < theirs));
-        all.insert(behind.map_or(0, |behind| behind + 1), listener.clone());
-    }
-    all
+    let is_planned = |name: &str| planned.iter().any(|planned| planned.listener.name == name);
+    let theirs = live.iter().filter(|live| !live.ours && !is_planned(&live.listener.name)).cloned();
+    planned.iter().map(|planned| applied(live, planned)).chain(theirs).collect()
 }
 
 fn applied(live: &[LiveListener], planned: &PlannedListener) -> LiveListener {
@@ -213,6 +206,15 @@ mod tests {
     fn ours(gateway: &Value, control: Control) -> Vec<String> {
         let live = live_listeners(gateway, control).unwrap();
         live.into_iter().filter(|live| live.ours).map(|live| live.listener.name).collect()
+    }
+
+    #[test]
+    fn what_is_no_listener_is_named_by_its_place_with_its_cause() {
+        let mut broken = gateway(&json!([]));
+        broken["spec"]["listeners"][1] = json!("a");
+        let problem = live_listeners(&broken, Control::Ours).unwrap_err();
+        let cause = std::error::Error::source(&problem).unwrap().to_string();
+        assert_eq!(problem.to_string(), format!("spec.listeners[1] is no listener: {cause}"));
     }
 
     #[test]
