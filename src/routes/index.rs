@@ -251,8 +251,10 @@ mod tests {
         let mut index = Index::default();
         index.apply(attached(RouteKind::Http, "a", &["one"]));
         index.apply(attached(RouteKind::Tcp, "a", &["one"]));
-        assert_eq!(index.attached_to(&gateway("one")).len(), 2);
-        assert_eq!((index.count(RouteKind::Http), index.count(RouteKind::Tcp)), (1, 1));
+        index.apply(attached(RouteKind::Http, "b", &["one"]));
+        assert_eq!(index.attached_to(&gateway("one")).len(), 3);
+        let counts = [RouteKind::Http, RouteKind::Tcp, RouteKind::Udp].map(|kind| index.count(kind));
+        assert_eq!(counts, [2, 1, 0]);
     }
 
     #[test]
