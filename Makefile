@@ -37,6 +37,10 @@ fuzz: ## A minute (FUZZ_SECONDS) for each fuzz target; skipped where nightly Rus
 	    -verbosity=0; \
 	done
 
+.PHONY: mutants
+mutants: ## Whether the tests would notice each change of the planner; takes hours. It needs cargo-mutants.
+	PROPTEST_CASES=1000 cargo mutants --config tests/mutants.toml --output $(or $(CARGO_TARGET_DIR),target)
+
 .PHONY: bench
 bench: ## How long a route takes to reach its Gateway, beside a plain client in the same run.
 	cargo bench --locked --bench latency
