@@ -12,6 +12,8 @@ use serde_json::Value;
 mod crd;
 // What six sets of values lead to.
 mod golden;
+// Alerts and dashboard ask for what there is, and alerts fire when they should.
+mod monitoring;
 // The manifests for those without Helm are what the chart renders.
 mod plain;
 // Values that make no sense, and what is said of them.
@@ -71,7 +73,7 @@ fn objects(rendered: &str) -> Vec<Value> {
 }
 
 /// Compares a generated file with what it should be. Where `UPDATE` is set, it is rewritten.
-fn is_generated(path: &Path, wanted: &str) -> Result<(), String> {
+pub(super) fn is_generated(path: &Path, wanted: &str) -> Result<(), String> {
     let found = fs::read_to_string(path).unwrap_or_default();
     if found == wanted {
         return Ok(());
