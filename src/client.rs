@@ -4,6 +4,9 @@
 //! it would then notice the end of a fault about as late as the fault was long. Here each request is tried a few times in a
 //! few seconds, and whoever asked for it decides what is to be done then.
 
+mod counting;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::client::ClientBuilder;
@@ -11,6 +14,9 @@ use kube::client::retry::RetryPolicy;
 use kube::{Client, Config};
 use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
+
+use crate::metrics::Metrics;
+use counting::Counting;
 
 /// Between attempts of one request, at first and at last. `Retry-After` may ask for longer.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
@@ -25,11 +31,12 @@ const QUEUE: usize = 1024;
 /// # Errors
 ///
 /// Where the configuration is of no use.
-pub fn patient(mut config: Config) -> kube::Result<Client> {
+pub fn patient(mut config: Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
     config.default_retry = false;
     let builder = ClientBuilder::try_from(config)?;
     let policy =
         RetryPolicy::new(PAUSE.0, PAUSE.1, RETRIES, true).map_err(|error| kube::Error::Service(error.into()))?;
+    let builder = builder.with_layer(&Counting(Arc::clone(metrics)));
     Ok(builder.with_layer(&BufferLayer::new(QUEUE)).with_layer(&RetryLayer::new(policy)).build())
 }
 
@@ -38,7 +45,7 @@ pub fn patient(mut config: Config) -> kube::Result<Client> {
 /// # Errors
 ///
 /// Where the configuration is of no use.
-pub fn impatient(mut config: Config) -> kube::Result<Client> {
+pub fn impatient(mut config: Config, metrics: &Arc<Metrics>) -> kube::Result<Client> {
     config.default_retry = false;
-    Client::try_from(config)
+    Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(Arc::clone(metrics))).build())
 }

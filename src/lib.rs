@@ -46,7 +46,7 @@
 //! - When nothing changed, nothing is written and nothing is listed.
 //! - The only state that is shared and changes is [`routes::State`]; its lock is never held across an await.
 //! - Errors have a static category, which is metric label, log field and condition reason alike. No label of a metric
-//!   grows with the cluster.
+//!   grows with the cluster, but for the names of WrappedGateways.
 //! - Being alive means to serve; being ready, that a fixed set of gates is passed. Both begin before the lease is won, and
 //!   so do the watches. Whoever loses the lease ends.
 //! - A name in DNS is written on a route only while the finalizer stands on a WrappedGateway that the route is attached to,

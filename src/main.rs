@@ -6,19 +6,21 @@ use std::process::ExitCode;
 use homelab_helper::cli::{self, Cli, Command, Instead};
 use homelab_helper::render::{self, Outcome};
 use homelab_helper::status::{self, Answer};
+use homelab_helper::telemetry::LogLevel;
 use homelab_helper::{api, run};
 
 fn main() -> ExitCode {
     let cli = Cli::read();
-    if let Err(error) = cli.telemetry.init() {
-        return failure(&error, 2);
-    }
+    let log_level = match cli.telemetry.init() {
+        Ok(log_level) => log_level,
+        Err(error) => return failure(&error, 2),
+    };
     let command = match cli.command {
         Command::GatewayRouteSync(command) => command,
         Command::Completions { shell } => return print(&cli::completions(shell), 0),
     };
     match command.instead {
-        None => controller(command.run),
+        None => controller(command.run, log_level),
         Some(Instead::Crd) => print(&api::crd_yaml(), 0),
         Some(Instead::Render(args)) => asking(async move {
             let Outcome { output, remarks, code } = render::render(&args).await;
@@ -33,12 +35,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn controller(args: run::Args) -> ExitCode {
+fn controller(args: run::Args, log_level: LogLevel) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&error, 1),
     };
-    let ended = runtime.block_on(run::run(args));
+    let ended = runtime.block_on(run::run(args, log_level));
     // A name that is being resolved blocks a thread, and must not hold up the end of the process.
     runtime.shutdown_background();
     match ended {

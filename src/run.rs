@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{self, GatewayRef, Listing, RouteKey, RouteKind, State};
 use crate::server::{self, Address};
+use crate::telemetry::LogLevel;
 use crate::{client, controller, kubeconfig};
 
 /// How long what is under way may take to end. The process is to be gone within a second, on a busy machine too.
@@ -90,25 +91,28 @@ impl Error {
     }
 }
 
-/// Runs the controller until SIGTERM or SIGINT.
+/// Runs the controller until SIGTERM or SIGINT. SIGUSR1 changes how much is logged.
 ///
 /// # Errors
 ///
 /// Where it cannot begin, or cannot go on. A cluster that does not answer is neither.
-pub async fn run(args: Args) -> Result<(), Error> {
+pub async fn run(args: Args, log_level: LogLevel) -> Result<(), Error> {
     let stopped = stop_signal().map_err(Error::Signals)?;
+    let louder = signal(SignalKind::user_defined1()).map_err(Error::Signals)?;
     let health = bind(args.health_address, "--health-address")?;
     let metrics_server = bind(args.metrics_address, "--metrics-address")?;
     let config = args.kubeconfig.load().await?;
     info!(version = env!("CARGO_PKG_VERSION"), cluster = %config.cluster_url, "starting");
-    let mut leadership = Leadership::new(&args.leader, &config)?;
-    let client = client::patient(config).map_err(no_client)?;
-    let Parts { metrics, readiness, outputs, context, triggers, route_events, leads } =
-        Parts::new(client, &args.external_dns);
+    let metrics = Arc::new(Metrics::new());
+    let mut leadership = Leadership::new(&args.leader, &config, &metrics)?;
+    let client = client::patient(config, &metrics).map_err(no_client)?;
+    let Parts { readiness, outputs, context, triggers, route_events, leads } =
+        Parts::new(client, &metrics, &args.external_dns);
 
     let mut tasks = Tasks::default();
     tasks.spawn("the health server", server::serve(health, server::health(readiness)));
     tasks.spawn("the metrics server", server::serve(metrics_server, server::metrics(Arc::clone(&metrics))));
+    tasks.spawn("the log level", log_level.follow(louder));
     tasks.spawn("the watch of routes", routes::watch::run(context.client.clone(), outputs));
     let (stop, stopping) = watch::channel(false);
     let mut controllers = Tasks::default();
@@ -131,7 +135,6 @@ pub async fn run(args: Args) -> Result<(), Error> {
 
 /// Everything that tasks share, and the channels between them.
 struct Parts {
-    metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
     outputs: routes::watch::Outputs,
     context: controller::Context,
@@ -141,8 +144,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(client: Client, external_dns: &controller::external_dns::Args) -> Self {
-        let metrics = Arc::new(Metrics::new());
+    fn new(client: Client, metrics: &Arc<Metrics>, external_dns: &controller::external_dns::Args) -> Self {
         let state = Arc::new(State::default());
         let (awaited, awaited_kinds) = watch::channel(RouteKind::ALL.into());
         let (listing, listed) = watch::channel(Listing::Pending);
@@ -159,12 +161,12 @@ impl Parts {
             leading,
             listing: listed,
             readiness: Arc::clone(&readiness),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(metrics),
             external_dns_prefixes: external_dns.prefixes(),
         };
         let outputs =
-            routes::watch::Outputs { state, gateways, routes, served, awaited, listing, metrics: Arc::clone(&metrics) };
-        Self { metrics, readiness, outputs, context, triggers, route_events, leads }
+            routes::watch::Outputs { state, gateways, routes, served, awaited, listing, metrics: Arc::clone(metrics) };
+        Self { readiness, outputs, context, triggers, route_events, leads }
     }
 }
 
@@ -172,12 +174,12 @@ impl Parts {
 struct Leadership(Option<Election>);
 
 impl Leadership {
-    fn new(args: &leader::Args, config: &Config) -> Result<Self, Error> {
+    fn new(args: &leader::Args, config: &Config, metrics: &Arc<Metrics>) -> Result<Self, Error> {
         let Some(terms) = args.terms(&config.default_namespace)? else {
             return Ok(Self(None));
         };
         // A renewal that is answered late is worse than one that fails.
-        let client = client::impatient(config.clone()).map_err(no_client)?;
+        let client = client::impatient(config.clone(), metrics).map_err(no_client)?;
         Ok(Self(Some(Election::new(client, terms, leader::identity()))))
     }
 

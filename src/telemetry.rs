@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal as _};
 
 use clap::Args as ClapArgs;
+use tokio::signal::unix::Signal;
+use tracing::info;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt as logs;
 
@@ -34,10 +36,12 @@ pub enum Error {
 }
 
 /// What the HTTP client and the watcher say is said better elsewhere, once and not at each retry; and the client would
-/// print a whole list that it cannot read.
-const QUIET: &str = "kube_client=off,kube_runtime::watcher=off";
+/// print a whole list that it cannot read. What is reconciled is said by this program, with a name for each time.
+const QUIET: &str = "kube_client=off,kube_runtime::watcher=off,kube_runtime::controller=warn";
 /// Even somebody who looks for an error seldom wants to see each connection.
-const QUIET_WHEN_DEBUGGING: &str = "hyper_util=info,rustls=info,tower=info";
+const QUIET_WHEN_DEBUGGING: &str = "hyper_util=info,rustls=info,tower=info,kube_runtime::controller=warn";
+/// What is logged on demand: the reason of each decision, and not what libraries do.
+const ON_DEMAND: &str = "info,homelab_helper=debug";
 
 fn filter(level: &str) -> Result<EnvFilter, Error> {
     let error = || Error::Level(level.to_owned());
@@ -72,14 +76,50 @@ impl Args {
     /// # Errors
     ///
     /// Where level or format is none.
-    pub fn init(&self) -> Result<(), Error> {
+    pub fn init(&self) -> Result<LogLevel, Error> {
         let logs = logs().with_env_filter(filter(&self.log_level)?).with_writer(io::stderr);
-        let _ = match self.log_format.to_ascii_lowercase().as_str() {
-            "text" => logs.with_ansi(io::stderr().is_terminal()).try_init(),
-            "json" => logs.json().flatten_event(true).try_init(),
+        let change: Box<dyn Fn(EnvFilter) + Send + Sync> = match self.log_format.to_ascii_lowercase().as_str() {
+            "text" => {
+                let logs = logs.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
+                let handle = logs.reload_handle();
+                let _ = logs.try_init();
+                Box::new(move |filter| drop(handle.reload(filter)))
+            }
+            "json" => {
+                let logs = logs.json().flatten_event(true).with_span_list(false).with_filter_reloading();
+                let handle = logs.reload_handle();
+                let _ = logs.try_init();
+                Box::new(move |filter| drop(handle.reload(filter)))
+            }
             _ => return Err(Error::Format(self.log_format.clone())),
         };
-        Ok(())
+        Ok(LogLevel { configured: self.log_level.clone(), change })
+    }
+}
+
+/// How much is logged, while the program runs.
+pub struct LogLevel {
+    configured: String,
+    change: Box<dyn Fn(EnvFilter) + Send + Sync>,
+}
+
+impl LogLevel {
+    /// Logs the reason of each decision from one signal to the next, for ever.
+    ///
+    /// A signal and no request: whoever can send one may end the process as well, and nobody else gets to fill the log.
+    pub async fn follow(self, mut signals: Signal) {
+        loop {
+            for level in [ON_DEMAND, &self.configured] {
+                if signals.recv().await.is_none() {
+                    // The process is ending.
+                    return std::future::pending().await;
+                }
+                // Both have been read once, so that neither makes no sense.
+                let Ok(filter) = filter(level) else { continue };
+                info!(level, "SIGUSR1 changes what is logged");
+                (self.change)(filter);
+            }
+        }
     }
 }
 
@@ -89,7 +129,7 @@ mod tests {
 
     #[test]
     fn levels_are_read_in_any_case() {
-        for text in ["info", "INFO", "Warning", "off", "info,homelab_helper=debug", "warn, kube_client=debug"] {
+        for text in ["info", "INFO", "Warning", "off", ON_DEMAND, "warn, kube_client=debug"] {
             assert!(filter(text).is_ok(), "{text}");
         }
     }

@@ -61,6 +61,8 @@ struct Watch<K, F> {
     kind: &'static str,
     metrics: Arc<Metrics>,
     listing: bool,
+    /// Whether a list was completed since the last one began.
+    listed: bool,
     health: Health,
     backoff: Backoff,
     wait: Option<Duration>,
@@ -78,8 +80,19 @@ where
     F: Fn() -> BoxStream<'static, Result<Event<K>, Failure>>,
 {
     fn new(make: F, kind: &'static str, metrics: Arc<Metrics>) -> Self {
+        metrics.watch_begun(kind);
         let backoff = Backoff::new(RETRY.0, RETRY.1);
-        Self { events: make(), make, kind, metrics, listing: true, health: Health::Well, backoff, wait: None }
+        Self {
+            events: make(),
+            make,
+            kind,
+            metrics,
+            listing: true,
+            listed: false,
+            health: Health::Well,
+            backoff,
+            wait: None,
+        }
     }
 
     async fn next(&mut self) -> Result<Event<K>, Failure> {
@@ -109,10 +122,16 @@ where
     fn succeeded(&mut self, event: &Event<K>) {
         match event {
             // This one comes before anything is asked for, and says nothing.
-            Event::Init => self.listing = true,
+            Event::Init => {
+                if std::mem::replace(&mut self.listed, false) {
+                    self.metrics.watch_restarted(self.kind);
+                }
+                self.listing = true;
+            }
             Event::InitApply(_) => {}
             Event::InitDone => {
                 self.listing = false;
+                self.listed = true;
                 self.recovered();
             }
             Event::Apply(_) | Event::Delete(_) => self.recovered(),

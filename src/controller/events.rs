@@ -137,6 +137,12 @@ impl News {
         Self { type_: "Warning", reason: "ExternalDnsConflict".to_owned(), action: "Name", note }
     }
 
+    /// What it says.
+    #[must_use]
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
     /// A name that the same news of the same object always has, so that a controller that starts anew repeats nothing.
     fn name(&self, regarding: &ObjectReference) -> String {
         let mut hash = Sha256::new();

@@ -18,6 +18,7 @@ mod namespaces;
 pub mod observe;
 mod predecessor;
 pub mod preview;
+mod queue;
 mod redirect;
 mod relics;
 mod report;
@@ -38,10 +39,12 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, stream};
 use kube::runtime::controller::{Config, Controller, applier};
 use kube::runtime::reflector::{ObjectRef, store};
+use tracing::Instrument as _;
 
 use crate::readiness::Gate;
 use crate::routes::{GatewayRef, RouteKey};
 pub use context::Context;
+use context::span;
 use events::Announcer;
 use external_dns::ExternalDns;
 pub use namespaces::needs_labels;
@@ -83,21 +86,31 @@ pub async fn run(
     let wrapped_gateways =
         Controller::for_stream(sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)), gateways.clone())
             .with_config(Config::default().concurrency(CONCURRENCY))
-            .reconcile_on(sources::known(stream::select(triggers, gateways_changed), gateways.clone()))
+            .reconcile_on(sources::known(
+                stream::select(triggers, gateways_changed),
+                gateways.clone(),
+                Arc::clone(&shared),
+            ))
             .graceful_shutdown_on(stop.clone())
             .run(
-                |stored, shared| sources::while_known(wrapped_gateway::reconcile, stored, shared, gateways.clone()),
+                |stored, shared| {
+                    let span = span("wrapped_gateway", &wrapped_gateway::key(&stored));
+                    sources::while_known(wrapped_gateway::reconcile, stored, shared, gateways.clone()).instrument(span)
+                },
                 |stored, error, shared| wrapped_gateway::error_policy(&stored, error, &shared),
                 Arc::clone(&shared),
             )
             .for_each(|_| ready(()));
     // A Controller would want to read duties from the API server, which has none.
     let all_routes = applier(
-        |duty, shared| route::reconcile(duty, shared).boxed(),
+        |duty, shared| {
+            let span = span("route", duty.key());
+            route::reconcile(duty, shared).instrument(span).boxed()
+        },
         |duty, error, shared| route::error_policy(&duty, error, &shared),
         Arc::clone(&route_shared),
         routes.clone(),
-        duties.take_until(stop).map(Ok::<_, Infallible>),
+        duties.take_until(stop).inspect(|duty| route::ask(duty, &routes, &route_shared)).map(Ok::<_, Infallible>),
         Config::default().concurrency(CONCURRENCY),
     )
     .for_each(|_| ready(()));

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
 use kube::core::ObjectMeta;
 use kube::{Client, Resource as _};
@@ -16,6 +16,7 @@ use super::shared::Shared;
 use super::status::{self, Outcome};
 use super::wrapped_gateway::Stored;
 use crate::api::{FIELD_MANAGER, WrappedGateway, WrappedGatewayStatus};
+use crate::metrics::{GatewayNumbers, Metrics};
 use crate::routes::GatewayRef;
 
 /// Says what came of a reconciliation: to routes, in the status, in events.
@@ -37,12 +38,14 @@ pub async fn report(
     let notice = shared.predecessor.notice(tokio::time::Instant::now());
     let moment = Moment { generation: metadata.generation, now: now(), notice };
     let after = status::status(&before, &moment, result.as_ref());
+    measure(&shared.context.metrics, key, result.as_ref().ok(), &after);
     let mut news: Vec<News> = News::failure(&before.conditions, &after.conditions).into_iter().collect();
     if let Some(outcome) = result.as_ref().ok().filter(|outcome| outcome.written) {
-        shared.context.metrics.gateway_written();
-        tracing::info!(gateway = %key, listeners = outcome.plan.total, "the Gateway was written");
+        let changed = News::listeners_changed(&outcome.before, &status::listener_names(&outcome.gateway));
+        let what = changed.as_ref().map(News::note);
+        tracing::info!(listeners = outcome.plan.total, what, "the Gateway was written");
         news.extend(outcome.adopted.then(|| News::adopted(outcome.before.len())));
-        news.extend(News::listeners_changed(&outcome.before, &status::listener_names(&outcome.gateway)));
+        news.extend(changed);
     }
     let warnings = result.as_ref().map(|outcome| outcome.plan.warnings.as_slice()).unwrap_or_default();
     news.extend(News::warnings(&before.conditions, &after.conditions, warnings));
@@ -52,10 +55,22 @@ pub async fn report(
     for news in news {
         // News are a service; what they tell stands in the status too.
         if let Err(error) = shared.announcer.announce(&stored.object_ref(&()), &news).await {
-            tracing::warn!(gateway = %key, error = %error.explain(), "an event was not taken");
+            tracing::warn!(error = %error.explain(), "an event was not taken");
         }
     }
     Ok(())
+}
+
+/// Counts what a status says, and by which reasons routes are rejected. What a failed reconciliation did not find out stays
+/// as it was.
+fn measure(metrics: &Metrics, key: &GatewayRef, outcome: Option<&Outcome>, status: &WrappedGatewayStatus) {
+    let ready = |condition: &Condition| condition.type_ == "Ready" && condition.status == "True";
+    metrics.gateway_ready(&key.namespace, &key.name, status.conditions.iter().any(ready));
+    if let Some(outcome) = outcome {
+        let rejected = status::rejected_by_reason(&outcome.plan);
+        let numbers = GatewayNumbers { listeners: status.listeners, routes: status.routes, rejected };
+        metrics.gateway_planned(&key.namespace, &key.name, &numbers);
+    }
 }
 
 /// Writes a status. A WrappedGateway that is gone, or was made anew under its name, gets none.

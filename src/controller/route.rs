@@ -14,7 +14,7 @@ use kube::api::{Api, ApiResource};
 use kube::core::ObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::watcher::Event;
 
 use super::context::Context;
@@ -23,6 +23,7 @@ use super::events::{Announcer, News};
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::predecessor::Predecessor;
+use super::queue::Queue;
 use super::shared::Parts;
 use super::told::Told;
 use super::{redirect, relics};
@@ -46,6 +47,7 @@ pub struct Shared {
     external_dns: Arc<ExternalDns>,
     told: Told<(GatewayRef, Verdict)>,
     failures: Failures<RouteKey>,
+    queue: Queue<ObjectRef<Duty>>,
 }
 
 impl Shared {
@@ -54,7 +56,8 @@ impl Shared {
     pub fn new(parts: Parts) -> Self {
         let Parts { context, announcer, predecessor, external_dns } = parts;
         let (told, failures) = (Told::default(), Failures::new(PATIENCE));
-        Self { context, announcer, predecessor, external_dns, told, failures }
+        let queue = Queue::new(context.metrics.queue("route"));
+        Self { context, announcer, predecessor, external_dns, told, failures, queue }
     }
 
     /// A route's kind, at the version that is served.
@@ -92,6 +95,12 @@ impl Duty {
             ..ObjectMeta::default()
         };
         Self { metadata, route }
+    }
+
+    /// The route.
+    #[must_use]
+    pub fn key(&self) -> &RouteKey {
+        &self.route.key
     }
 
     /// The duty of that name, as stores and controllers refer to it.
@@ -156,7 +165,15 @@ pub async fn keep(
             shared.told.forget(&key);
             shared.external_dns.forget(&key);
             shared.failures.succeeded(&key);
+            shared.queue.forget(&refer);
         }
+    }
+}
+
+/// Notes that a route is to be reconciled, unless nothing is owed to it any more.
+pub fn ask(duty: &ObjectRef<Duty>, store: &Store<Duty>, shared: &Shared) {
+    if store.get(duty).is_some() {
+        shared.queue.push(duty);
     }
 }
 
@@ -171,10 +188,13 @@ fn owed(routes: &State, key: &RouteKey) -> Option<Duty> {
 /// # Errors
 /// Where something could not be said of it, or taken away from it.
 pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, Error> {
+    let (started, key) = (Instant::now(), &duty.route.key);
+    let asked = Duty::refer(key);
+    shared.queue.begin(&asked);
     if !shared.context.may_begin() {
+        shared.queue.done(&asked);
         return Ok(Action::await_change());
     }
-    let (started, key) = (Instant::now(), &duty.route.key);
     let route = &duty.route;
     let telling = within(Stage::Event, TELLING, tell(route, &shared));
     let (told, cleaned, named) = tokio::join!(telling, clean(route, &shared), name(route, &shared));
@@ -182,6 +202,7 @@ pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, E
     shared.context.ended("route", key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(key);
+    shared.queue.done(&asked);
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
 }
 

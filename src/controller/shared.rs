@@ -12,6 +12,7 @@ use super::grants::Grants;
 use super::ledger::Ledger;
 use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
+use super::queue::Queue;
 use super::report::Reports;
 use crate::routes::GatewayRef;
 
@@ -53,6 +54,8 @@ pub struct Shared {
     pub reports: Reports,
     /// Failures in a row.
     pub failures: Failures<GatewayRef>,
+    /// What waits to be reconciled.
+    pub queue: Queue<GatewayRef>,
 }
 
 impl Shared {
@@ -60,6 +63,7 @@ impl Shared {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { context, announcer, predecessor, external_dns } = parts;
+        let queue = Queue::new(context.metrics.queue("wrapped_gateway"));
         Self {
             context,
             announcer,
@@ -71,6 +75,7 @@ impl Shared {
             redirects: Ledger::default(),
             reports: Reports::default(),
             failures: Failures::new(PATIENCE),
+            queue,
         }
     }
 
@@ -84,6 +89,8 @@ impl Shared {
         self.redirects.forget(key);
         self.reports.forget(key);
         self.failures.succeeded(key);
+        self.queue.forget(key);
+        self.context.metrics.gateway_gone(&key.namespace, &key.name);
     }
 
     /// Forgets every WrappedGateway but these.

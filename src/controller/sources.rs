@@ -34,6 +34,7 @@ pub(super) fn wrapped_gateways(
     // An error would make the controller pause all of its triggers; the watch has logged it, and pauses by itself.
     let events = events.filter_map(|event| ready(event.ok().map(Ok))).reflect(writer);
     let known = store.clone();
+    let asking = Arc::clone(&shared);
     let seen = events.inspect_ok(move |event| match event {
         Event::Delete(gone) => shared.forget(&wrapped_gateway::key(gone)),
         Event::InitDone => {
@@ -43,7 +44,7 @@ pub(super) fn wrapped_gateways(
         }
         Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
     });
-    changed(seen, store)
+    changed(seen, store).inspect_ok(move |object| asking.queue.push(&wrapped_gateway::key(object)))
 }
 
 /// The objects of which anything but the status changed, once the store has them so.
@@ -71,14 +72,19 @@ pub(super) fn refer(gateway: &GatewayRef) -> ObjectRef<Stored> {
     ObjectRef::new(&gateway.name).within(&gateway.namespace)
 }
 
-/// Drops the Gateways that have no WrappedGateway: the controller would log each of them as an error.
+/// Has Gateways looked at, and drops those that have no WrappedGateway: the controller would log each of them as an error.
 pub(super) fn known(
     gateways: impl Stream<Item = GatewayRef>,
     store: Store<Stored>,
+    shared: Arc<Shared>,
 ) -> impl Stream<Item = ObjectRef<Stored>> {
     gateways.filter_map(move |gateway| {
         let refer = refer(&gateway);
-        ready(store.get(&refer).is_some().then_some(refer))
+        let is_known = store.get(&refer).is_some();
+        if is_known {
+            shared.queue.push(&gateway);
+        }
+        ready(is_known.then_some(refer))
     })
 }
 

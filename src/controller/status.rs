@@ -106,6 +106,18 @@ fn rejected_routes(plan: &Plan) -> Vec<RejectedRoute> {
         .collect()
 }
 
+/// How many routes are rejected for each reason.
+#[must_use]
+pub fn rejected_by_reason(plan: &Plan) -> BTreeMap<String, u32> {
+    // A route may have several hostnames that are rejected alike.
+    let routes: BTreeSet<_> = plan.rejections.iter().map(|rejection| (rejection.reason, &rejection.route)).collect();
+    let mut rejected = BTreeMap::new();
+    for (reason, _) in routes {
+        *rejected.entry(reason.to_string()).or_default() += 1;
+    }
+    rejected
+}
+
 /// What the plan says of each route.
 #[must_use]
 pub fn verdicts(plan: &Plan) -> BTreeMap<RouteKey, Vec<Verdict>> {

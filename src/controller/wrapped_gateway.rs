@@ -39,10 +39,13 @@ const REPORTING: Duration = Duration::from_secs(15);
 /// # Errors
 /// Why its Gateway is not what it should be, or why that could not be said.
 pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Action, Error> {
+    let (key, started) = (key(&stored), Instant::now());
+    shared.queue.begin(&key);
     if !shared.context.may_begin() {
+        // Whoever stands by is not late.
+        shared.queue.done(&key);
         return Ok(Action::await_change());
     }
-    let (key, started) = (key(&stored), Instant::now());
     let result = within(Stage::Finalizer, FINALIZING, finalizer::settle(&key, &stored, &shared)).await;
     let result = if stored.meta().deletion_timestamp.is_some() {
         part(&key, &stored, &shared, result).await
@@ -53,6 +56,7 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
     shared.context.ended("wrapped_gateway", &key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(&key);
+    shared.queue.done(&key);
     Ok(wait.map_or_else(Action::await_change, Action::requeue))
 }
 
@@ -111,14 +115,23 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
         let namespaces = shared.namespaces.labels(key, &wrapped.spec, live).await?;
         let routes = shared.context.routes.attached_to(key);
         let input = Input { gateway: key, spec: &wrapped.spec, live, routes: &routes, namespaces: &namespaces };
+        let planning = Instant::now();
         let plan = plan(&input);
+        shared.context.metrics.planned(planning.elapsed());
         let adopted = existing.as_ref().is_some_and(|existing| existing.standing == Standing::Adopted);
-        let (gateway, written) =
-            match apply(&shared.context.client, &shared.ledger, key, wrapped, existing.as_ref(), &plan).await? {
-                Applied::Unchanged(gateway) => (gateway, false),
-                Applied::Written(gateway) => (gateway, true),
-                Applied::Outdated => continue,
-            };
+        let applying = Instant::now();
+        let applied = apply(&shared.context.client, &shared.ledger, key, wrapped, existing.as_ref(), &plan).await;
+        if matches!(applied, Ok(Applied::Written(_) | Applied::Outdated) | Err(Error::Apply(_))) {
+            shared.context.metrics.applied(applying.elapsed());
+        }
+        let (gateway, written) = match applied? {
+            Applied::Unchanged(gateway) => (gateway, false),
+            Applied::Written(gateway) => {
+                shared.context.metrics.gateway_written(shared.queue.done(key));
+                (gateway, true)
+            }
+            Applied::Outdated => continue,
+        };
         if let Some(owner) = former_owner {
             relics::release(&shared.context.client, key, &owner, &shared.predecessor).await;
         }

@@ -32,6 +32,10 @@ mod harm;
 mod hostile;
 /// Every kind at every version that a release of the Gateway API serves.
 mod kinds;
+/// What is logged.
+mod logs;
+/// What is counted.
+mod metrics;
 /// The model of an apply, with which the laws of the planner are tested, is true.
 mod model;
 /// What is not ours stays as it is.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: [(&str, &[&str]); 15] = [
     ("api", &[]),
     ("backoff", &[]),
-    ("client", &[]),
+    ("client", &["metrics"]),
     ("explain", &[]),
     ("metrics", &[]),
     ("watching", &["backoff", "explain", "metrics"]),

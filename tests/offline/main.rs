@@ -10,6 +10,8 @@ mod cli;
 mod crd;
 // The planner's rules, each as a pair of files: manifests in, plan out.
 mod golden;
+// What is counted, and that it is documented.
+mod metrics;
 // The laws of the planner, over random histories.
 mod properties;
 // Manifests in, Gateways out, without a cluster.
