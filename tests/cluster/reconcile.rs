@@ -323,7 +323,7 @@ async fn a_cluster_without_gateways_is_waited_for() {
     let cluster = bare().await;
     let desk = Desk::on(&cluster, json!({})).await;
     let controllers = Controllers::start(&desk);
-    controllers.served.send_replace(Some(Served::default()));
+    controllers.served.send_replace(Some(Served { wrapped_gateway: true, ..Served::default() }));
     let status = desk.status_with("it is said why", |status| is(status, "Ready", "False")).await;
     assert_eq!(reason(&status, "Ready"), "GatewayFetchFailed");
     cluster.install(GatewayApi::NEWEST).await.unwrap();
