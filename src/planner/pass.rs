@@ -168,8 +168,11 @@ impl<'p, 'a> Pass<'p, 'a> {
         let (accepted, misnamed): (Vec<_>, Vec<_>) =
             party.into_iter().partition(|claim| claim.wants.is_none_or(|wanted| wanted == name));
         if only_namespace(&accepted).is_some_and(|namespace| self.quota_reached(namespace)) {
-            self.reject_all(&accepted, &refusal::quota_reached(&group.slot, namespace));
-            rest.extend(misnamed);
+            // Those that want no name may have the listener together with whoever wants another one.
+            let (named, content): (Vec<_>, Vec<_>) = accepted.into_iter().partition(|claim| claim.wants.is_some());
+            let (refused, left) = if named.is_empty() { (content, Vec::new()) } else { (named, content) };
+            self.reject_all(&refused, &refusal::quota_reached(&group.slot, namespace));
+            rest.extend(left.into_iter().chain(misnamed));
             rest.sort_by_key(Claim::age);
             return rest;
         }
