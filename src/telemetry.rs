@@ -116,7 +116,7 @@ impl LogLevel {
                 }
                 // Both have been read once, so that neither makes no sense.
                 let Ok(filter) = filter(level) else { continue };
-                info!(level, "SIGUSR1 changes what is logged");
+                info!(now = level, "SIGUSR1 changes what is logged");
                 (self.change)(filter);
             }
         }

@@ -72,7 +72,7 @@ impl Context {
         for (gateway, Verdict { kind, reason, message }) in
             verdicts.iter().flat_map(|(gateway, verdicts)| verdicts.iter().map(move |verdict| (gateway, verdict)))
         {
-            tracing::debug!(%route, %gateway, ?kind, reason, message, "the plan says of a route");
+            tracing::debug!(%route, %gateway, ?kind, reason, why = message, "the plan says of a route");
         }
         if verdicts.is_empty() {
             tracing::debug!(%route, "the plan has nothing to say of a route any more");

@@ -23,7 +23,12 @@ async fn begin(world: &World, level: &str) {
 /// Each line of the log.
 async fn lines(world: &World) -> Vec<Value> {
     let log = world.log().await;
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    let once = |line: &str, key| line.matches(&format!("\"{key}\":")).count() == 1;
+    let read = |line: &str| {
+        assert!(["timestamp", "level", "message", "target"].iter().all(|key| once(line, key)), "{line}");
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    log.lines().map(read).collect()
 }
 
 /// Switches what is logged, and waits until that is done.
