@@ -11,6 +11,7 @@ pub mod hostname;
 mod listener;
 mod live;
 pub mod name;
+mod outcome;
 mod owners;
 mod pass;
 pub mod reference;
@@ -113,10 +114,10 @@ pub enum Origin {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let plan = plan_once(input);
-    if live::stays(input.live, &plan.listeners) {
+    if outcome::stays(input.live, &plan.listeners) {
         return plan;
     }
-    let after = live::after(input.live, &plan.listeners);
+    let after = outcome::after(input.live, &plan.listeners);
     let again = plan_once(&Input { live: &after, ..*input });
     if again.listeners == plan.listeners { again } else { plan }
 }
