@@ -135,6 +135,8 @@ mod tests {
         let gateway = |name: String| GatewayRef { namespace: "edge".into(), name };
         assert_eq!(secret(&gateway("public".into()), &slot), "public.https-443-www-example-com");
         assert_eq!(secret(&gateway("g".repeat(250)), &slot).len(), 253);
+        let whole = format!("{}.https-443-www-example-com", "g".repeat(227));
+        assert_eq!(secret(&gateway("g".repeat(227)), &slot), whole, "253 characters are not cut");
         assert_eq!(secret(&gateway("gé".repeat(100)), &slot).len(), 252);
         let long = Slot { hostname: Some(Hostname::of_listener(&"a".repeat(60))), ..slot.clone() };
         assert_eq!(secret(&gateway("public".into()), &long), format!("public.{}", listener(&long)));
