@@ -156,17 +156,17 @@ mod tests {
     #[test]
     fn a_program_hears_signals_and_one_that_is_stopped_can_be_killed() {
         let scratch = Scratch::create().expect("a folder");
-        let script = ["-c", "trap 'echo heard' USR1; while :; do sleep 0.01; done"];
+        let script = ["-c", "trap 'echo heard' USR1; echo listens; while :; do sleep 0.01; done"];
         let mut program = Supervised::start("sh", Path::new("/bin/sh"), script, scratch.path()).expect("a process");
-        while program.log_tail().is_empty() {
-            program.signal("USR1").expect("a signal is sent");
-            std::thread::sleep(std::time::Duration::from_millis(50));
-            // The trap may not have been set yet, and then this was the end.
-            if program.ended().is_some() {
-                program = Supervised::start("sh", Path::new("/bin/sh"), script, scratch.path()).expect("a process");
+        let says = |program: &Supervised, words: &str| {
+            while !program.log_tail().contains(words) {
+                std::thread::sleep(std::time::Duration::from_millis(10));
             }
-        }
-        assert_eq!(program.log_tail(), "heard");
+        };
+        // Before the trap is set, the signal would end it.
+        says(&program, "listens");
+        program.signal("USR1").expect("a signal is sent");
+        says(&program, "heard");
         program.signal("STOP").expect("a signal is sent");
         drop(program);
     }
