@@ -79,15 +79,11 @@ impl Pass<'_, '_> {
     fn founded(&self, live: usize, had: Privileges) -> Privileges {
         let name = &self.input.live[live].listener.name;
         let Some(settled) = self.settled.iter().find(|settled| settled.live == Some(live)) else {
-            return Privileges { place: false, ..had };
+            // Its hostname may have been set aside for a claim that is turned down, and so have kept it from another.
+            let set_aside = had.hostname && self.holders.contains(&live);
+            return Privileges { place: set_aside, hostname: had.hostname && !set_aside, ..had };
         };
-        let namespaces = || settled.claims.iter().map(|claim| claim.route.key.namespace.as_str());
-        Privileges {
-            place: true,
-            name: had.name && (settled.name == *name || !self.reserved.contains_key(name.as_str())),
-            hostname: had.hostname
-                && self.holders.get(&live).is_none_or(|holder| namespaces().any(|have| have == *holder)),
-        }
+        Privileges { name: had.name && (settled.name == *name || !self.reserved.contains_key(name.as_str())), ..had }
     }
 
     /// New static listeners may leave less room than there are incumbents: the newest groups give way. A listener that
