@@ -8,6 +8,8 @@ mod chart;
 mod cli;
 // The definition of WrappedGateway: its file, its words, and what it admits.
 mod crd;
+// What is generated is what stands there.
+mod generated;
 // The planner's rules, each as a pair of files: manifests in, plan out.
 mod golden;
 // What is counted, and that it is documented.

@@ -1,5 +1,4 @@
 use std::fmt::Write as _;
-use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use homelab_helper::metrics::{GatewayNumbers, Metrics};
 
-use super::chart::is_generated;
+use super::generated::table_is_generated;
 
 const BEGIN: &str = "<!-- metrics: generated from src/metrics/families.rs -->\n";
 const END: &str = "<!-- end of metrics -->\n";
@@ -26,10 +25,7 @@ fn table() -> String {
 #[test]
 fn the_table_of_the_readme_is_what_the_registry_has() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(&path).expect("README.md");
-    let (before, rest) = readme.split_once(BEGIN).expect("the beginning of the table");
-    let (_, after) = rest.split_once(END).expect("the end of the table");
-    is_generated(&path, &format!("{before}{BEGIN}{}{END}{after}", table())).unwrap_or_else(|error| panic!("{error}"));
+    table_is_generated(&path, BEGIN, END, &table());
 }
 
 /// One of everything that is counted.

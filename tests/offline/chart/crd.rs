@@ -3,7 +3,8 @@ use std::fs;
 use homelab_helper::api;
 use serde_json::{Value, json};
 
-use super::{Version, chart, is_generated, objects, rendered, root};
+use super::super::generated::is_generated;
+use super::{Version, chart, objects, rendered, root};
 
 /// The template: the file of the CRD, with what Helm is to put into its metadata.
 fn wanted() -> String {

@@ -1,7 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Version, is_generated, objects, rendered, root};
+use super::super::generated::is_generated;
+use super::{Version, objects, rendered, root};
 
 fn cases() -> Vec<PathBuf> {
     let folder = root().join("tests/offline/chart/golden");

@@ -1,7 +1,6 @@
 //! The chart: what it renders, what it refuses, and that nothing which is written twice differs.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::sync::OnceLock;
 
@@ -70,20 +69,6 @@ fn rendered(version: Version, arguments: &[&str]) -> String {
 fn objects(rendered: &str) -> Vec<Value> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(rendered).expect("YAML");
     documents.into_iter().filter(|document| !document.is_null()).collect()
-}
-
-/// Compares a generated file with what it should be. Where `UPDATE` is set, it is rewritten.
-pub(super) fn is_generated(path: &Path, wanted: &str) -> Result<(), String> {
-    let found = fs::read_to_string(path).unwrap_or_default();
-    if found == wanted {
-        return Ok(());
-    }
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, wanted).expect("the file can be written");
-        return Ok(());
-    }
-    let difference = homelab_helper::render::unified(&found, wanted);
-    Err(format!("{} is stale; UPDATE=1 rewrites it\n{difference}", path.display()))
 }
 
 #[test]

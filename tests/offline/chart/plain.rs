@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
-use super::{Version, is_generated, objects, rendered, root};
+use super::super::generated::is_generated;
+use super::{Version, objects, rendered, root};
 
 /// What Helm alone has use for.
 const OF_HELM: [&str; 2] = ["helm.sh/chart:", "app.kubernetes.io/managed-by: Helm"];

@@ -1,9 +1,9 @@
 use std::fmt::Write as _;
-use std::fs;
 
 use serde_json::Value;
 
-use super::{Version, is_generated, objects, rendered, root};
+use super::super::generated::table_is_generated;
+use super::{Version, objects, rendered, root};
 
 const BEGIN: &str = "<!-- rights: generated from the chart -->\n";
 const END: &str = "<!-- end of rights -->\n";
@@ -39,9 +39,5 @@ fn table() -> String {
 
 #[test]
 fn the_table_in_the_readme_is_made_of_the_chart() {
-    let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).expect("README.md");
-    let (before, rest) = readme.split_once(BEGIN).expect("the beginning of the table");
-    let (_, after) = rest.split_once(END).expect("the end of the table");
-    is_generated(&path, &format!("{before}{BEGIN}{}{END}{after}", table())).unwrap_or_else(|error| panic!("{error}"));
+    table_is_generated(&root().join("README.md"), BEGIN, END, &table());
 }

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{chart, is_generated};
+use super::super::generated::table_is_generated;
+use super::chart;
 
 const BEGIN: &str = "<!-- values: generated from values.yaml -->\n";
 const END: &str = "<!-- end of values -->\n";
@@ -71,11 +72,7 @@ fn table() -> String {
 
 #[test]
 fn the_table_is_made_of_the_comments() {
-    let path = chart().join("README.md");
-    let readme = fs::read_to_string(&path).expect("the chart's README.md");
-    let (before, rest) = readme.split_once(BEGIN).expect("the beginning of the table");
-    let (_, after) = rest.split_once(END).expect("the end of the table");
-    is_generated(&path, &format!("{before}{BEGIN}{}{END}{after}", table())).unwrap_or_else(|error| panic!("{error}"));
+    table_is_generated(&chart().join("README.md"), BEGIN, END, &table());
 }
 
 #[test]
