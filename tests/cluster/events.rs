@@ -4,7 +4,7 @@ use controlplane::eventually;
 use homelab_helper::api::annotation;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{ListParams, PostParams};
+use kube::api::ListParams;
 use serde_json::json;
 
 use super::world::{GROUP, Place, WITHIN, World, is, listeners};
@@ -74,13 +74,7 @@ async fn what_came_and_what_went_is_told_once_for_each_change() {
 #[tokio::test]
 async fn a_failure_is_told_once_until_another_one_comes() {
     let place = World::shared().await.namespace("failed").await;
-    let theirs = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-        "metadata": { "name": "edge", "namespace": place.name },
-        "spec": { "gatewayClassName": "theirs", "listeners": [{ "name": "theirs", "port": 80, "protocol": "HTTP" }] },
-    });
-    let theirs = serde_json::from_value(theirs).expect("a Gateway");
-    place.gateways().create(&PostParams::default(), &theirs).await.expect("a Gateway");
+    place.gateway_of_somebody("theirs").await;
     place.wrap(json!({})).await;
     place.has_events("edge", &[("SyncFailed", 1)]).await;
     let notes = place.notes("edge", "SyncFailed").await;
@@ -94,13 +88,7 @@ async fn a_failure_is_told_once_until_another_one_comes() {
 #[tokio::test]
 async fn a_gateway_that_was_there_is_adopted_with_its_listeners_and_that_is_told_once() {
     let place = World::shared().await.namespace("adopted").await;
-    let theirs = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-        "metadata": { "name": "edge", "namespace": place.name },
-        "spec": { "gatewayClassName": "example", "listeners": [{ "name": "theirs", "port": 80, "protocol": "HTTP" }] },
-    });
-    let theirs = serde_json::from_value(theirs).expect("a Gateway");
-    let before = place.gateways().create(&PostParams::default(), &theirs).await.expect("a Gateway");
+    let before = place.gateway_of_somebody("example").await;
     place.http("web", &["www.example.com"]).await;
     place
         .apply(json!({

@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use controlplane::{Channel, GatewayApi, Version};
-use kube::api::PostParams;
 use serde_json::json;
 
 use super::world::{GROUP, World, condition, is, listeners, names, reason};
@@ -37,13 +36,7 @@ async fn a_listener_of_another_manager_survives_ten_changes_of_routes() {
 #[tokio::test]
 async fn a_gateway_that_was_there_before_is_left_alone_and_the_condition_says_why_and_how_to_adopt_it() {
     let place = World::shared().await.namespace("before").await;
-    let theirs = serde_json::from_value(json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-        "metadata": { "name": "edge", "namespace": place.name },
-        "spec": { "gatewayClassName": "theirs", "listeners": [{ "name": "theirs", "port": 80, "protocol": "HTTP" }] },
-    }))
-    .unwrap();
-    let before = place.gateways().create(&PostParams::default(), &theirs).await.unwrap();
+    let before = place.gateway_of_somebody("theirs").await;
     place.wrap(json!({})).await;
     let status = place.status_with("it is not Ready", |status| is(status, "Ready", "False")).await;
     assert_eq!(reason(&status, "Ready"), "GatewaySyncFailed");

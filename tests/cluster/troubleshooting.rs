@@ -2,7 +2,6 @@ use std::process::Command;
 use std::sync::Arc;
 
 use controlplane::{Channel, ControlPlane, GatewayApi, Version};
-use kube::api::PostParams;
 use serde_json::json;
 
 use super::chart::granted;
@@ -132,13 +131,7 @@ async fn a_gateway_that_is_full_and_one_of_somebody_else() {
     is_in_readme(&rejection(&place, 1).await, &[(&place, "infra")]);
 
     let place = World::shared().await.namespace("infra").await;
-    let theirs = json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-        "metadata": { "name": "edge", "namespace": place.name },
-        "spec": { "gatewayClassName": "theirs", "listeners": [{ "name": "theirs", "port": 80, "protocol": "HTTP" }] },
-    });
-    let theirs = serde_json::from_value(theirs).expect("a Gateway");
-    place.gateways().create(&PostParams::default(), &theirs).await.expect("a Gateway");
+    place.gateway_of_somebody("theirs").await;
     place.wrap(json!({})).await;
     is_in_readme(&failure(&place).await, &[]);
 }

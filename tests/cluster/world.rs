@@ -179,6 +179,17 @@ impl Place {
         self.objects(kind).delete(name, &DeleteParams::default()).await.expect("a deletion");
     }
 
+    /// A Gateway `edge` of somebody else, with a listener `theirs`, which is not written with server-side apply.
+    pub async fn gateway_of_somebody(&self, class: &str) -> DynamicObject {
+        let gateway = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": { "name": "edge", "namespace": self.name },
+            "spec": { "gatewayClassName": class, "listeners": [{ "name": "theirs", "port": 80, "protocol": "HTTP" }] },
+        });
+        let gateway = serde_json::from_value(gateway).expect("a Gateway");
+        self.gateways().create(&PostParams::default(), &gateway).await.expect("a Gateway of somebody else")
+    }
+
     /// A change of the Gateway by somebody else, with server-side apply.
     pub async fn apply_as(&self, manager: &str, gateway: &Value) -> DynamicObject {
         let parameters = PatchParams::apply(manager).force();

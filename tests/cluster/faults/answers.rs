@@ -8,11 +8,11 @@ use super::stage::Stage;
 /// How long a fault lasts that is not over at once.
 const A_WHILE: Duration = Duration::from_secs(11);
 
-/// Everything is refused for a while, the watches that are established too.
-async fn refused(word: &str, name: &'static str, code: u16, retry_after: Option<u64>) {
+/// Everything comes to harm for a while, the watches that are established too.
+async fn harmed(word: &str, name: &'static str, harm: Harm) {
     let mut stage = Stage::set(word).await;
     let fault = stage.fault(name);
-    stage.proxy.harm(|_| true, Harm::Refuse { code, retry_after });
+    stage.proxy.harm(|_| true, harm);
     stage.proxy.cut();
     stage.change().await;
     sleep(A_WHILE).await;
@@ -22,29 +22,22 @@ async fn refused(word: &str, name: &'static str, code: u16, retry_after: Option<
 
 #[tokio::test]
 async fn every_request_is_answered_with_429_and_retry_after() {
-    refused("busy", "429 with Retry-After: 2", 429, Some(2)).await;
+    harmed("busy", "429 with Retry-After: 2", Harm::Refuse { code: 429, retry_after: Some(2) }).await;
 }
 
 #[tokio::test]
 async fn every_request_is_answered_with_500() {
-    refused("broken", "500", 500, None).await;
+    harmed("broken", "500", Harm::Refuse { code: 500, retry_after: None }).await;
 }
 
 #[tokio::test]
 async fn every_request_is_answered_with_503() {
-    refused("unavailable", "503", 503, None).await;
+    harmed("unavailable", "503", Harm::Refuse { code: 503, retry_after: None }).await;
 }
 
 #[tokio::test]
 async fn every_connection_ends_without_an_answer() {
-    let mut stage = Stage::set("silent").await;
-    let fault = stage.fault("no answer");
-    stage.proxy.harm(|_| true, Harm::HangUp);
-    stage.proxy.cut();
-    stage.change().await;
-    sleep(A_WHILE).await;
-    stage.proxy.heal();
-    stage.is_over(fault).await;
+    harmed("silent", "no answer", Harm::HangUp).await;
 }
 
 #[tokio::test]
