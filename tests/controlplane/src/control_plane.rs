@@ -97,7 +97,6 @@ impl ControlPlane {
         }
         control_plane.start_etcd().await?;
         control_plane.start_apiserver().await?;
-        control_plane.restart_controller_manager()?;
         Ok(control_plane)
     }
 
@@ -127,7 +126,7 @@ impl ControlPlane {
     }
 
     /// Starts the API server again after [`ControlPlane::stop_apiserver`], on the same port and with the same data, and
-    /// waits until it is ready. Does nothing where it runs.
+    /// waits until it is ready. The controllers start afresh with it. Does nothing where it runs.
     ///
     /// # Errors
     /// When it ends early or does not become ready.
@@ -149,7 +148,8 @@ impl ControlPlane {
             }),
             end = early_end(&self.apiserver) => Err(end),
             end = early_end(&self.etcd) => Err(end),
-        }
+        }?;
+        self.restart_controller_manager()
     }
 
     /// Kills the API server, as a crash would. Its data stays.
@@ -165,18 +165,20 @@ impl ControlPlane {
         guard(&self.etcd).as_mut().map_or(Ok(()), |etcd| etcd.signal("STOP"))
     }
 
-    /// Lets etcd go on.
+    /// Lets etcd go on. The controllers start afresh.
     ///
     /// # Errors
     /// When it cannot be told.
     pub fn resume_etcd(&self) -> Result<()> {
-        guard(&self.etcd).as_mut().map_or(Ok(()), |etcd| etcd.signal("CONT"))
+        guard(&self.etcd).as_mut().map_or(Ok(()), |etcd| etcd.signal("CONT"))?;
+        self.restart_controller_manager()
     }
 
     /// Starts the controller manager, or starts it afresh.
     ///
-    /// The garbage collector looks for new kinds only every 30 seconds, but at once when it starts. So it is started
-    /// afresh whenever CRDs were installed.
+    /// The garbage collector looks for new kinds only every 30 seconds, and all of them look for an API server that was
+    /// away less and less often, but at once when they start. So they are started afresh whenever CRDs were installed,
+    /// and when the API server or etcd came back.
     pub(crate) fn restart_controller_manager(&self) -> Result<()> {
         let kubeconfig = self.kubeconfig().display();
         let arguments = [

@@ -8,6 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::SOON;
 
@@ -127,6 +128,34 @@ async fn the_api_server_can_go_away_and_come_back() -> Result<(), Error> {
     assert!(config_maps.get("kept").await.is_err());
     control_plane.start_apiserver().await?;
     config_maps.get("kept").await.expect("what was there is still there, for a client that was there as well");
+    Ok(())
+}
+
+/// Left alone, they look for an API server that went away less and less often, and find it after minutes.
+#[tokio::test]
+async fn the_controllers_work_soon_after_an_absence() -> Result<(), Error> {
+    const ABSENCE: Duration = Duration::from_secs(10);
+
+    let control_plane = ControlPlane::start().await?;
+    let namespaces: Api<Namespace> = Api::all(control_plane.client()?);
+    let goes = async |name: &str| {
+        control_plane.apply_yaml(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await?;
+        namespaces.delete(name, &DeleteParams::default()).await.expect("a namespace can be deleted");
+        let gone = format!("{name} is gone");
+        eventually(&gone, SOON, async || {
+            namespaces.get_opt(name).await.expect("an answer").map_or(Ok(()), |_| Err("it is there"))
+        })
+        .await?;
+        Ok::<(), Error>(())
+    };
+    control_plane.stop_apiserver();
+    sleep(ABSENCE).await;
+    control_plane.start_apiserver().await?;
+    goes("after-the-api-server").await?;
+    control_plane.pause_etcd()?;
+    sleep(ABSENCE * 2).await;
+    control_plane.resume_etcd()?;
+    goes("after-etcd").await?;
     Ok(())
 }
 
