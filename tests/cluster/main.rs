@@ -8,6 +8,8 @@ mod apply;
 mod chart;
 /// Kinds that come and go while the controller runs.
 mod comings;
+/// The controller as the container runtime starts it: not root, no home, nothing to write to.
+mod confined;
 /// A WrappedGateway without a controller, and the steps of its reconciliation.
 mod desk;
 /// What is told once for each change, and to whom.

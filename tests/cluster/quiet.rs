@@ -8,9 +8,11 @@ use super::world::{World, condition, is};
 
 /// How long nothing may be written.
 const REST: Duration = Duration::from_secs(30);
+/// The part of that in which a processor may work for the controller, even as it is built for tests.
+const WORK: Duration = Duration::from_millis(300);
 
 #[tokio::test]
-async fn nothing_is_written_while_nothing_changes_and_one_write_a_change() {
+async fn nothing_is_written_or_listed_or_computed_while_nothing_changes_and_one_write_a_change() {
     let world = Arc::new(World::start(GatewayApi::NEWEST).await);
     let place = world.namespace("quiet").await;
     place.wrap(json!({ "addresses": [{ "value": "192.0.2.1" }], "infrastructure": { "labels": { "a": "b" } } })).await;
@@ -20,11 +22,18 @@ async fn nothing_is_written_while_nothing_changes_and_one_write_a_change() {
     place.route("TCPRoute", "v1", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
     place.status_with("all is settled", |status| status.routes == 4 && status.listeners == 3).await;
 
-    let before = world.requests().await;
+    let (before, worked) = (world.requests().await, world.processor_time().await);
+    assert!(worked > Duration::ZERO, "it has worked before");
     // This waits for time to pass, not for a condition: that nothing happens in it is the condition.
     tokio::time::sleep(REST).await;
-    let written = world.requests().await.since(&before).writes();
+    let asked = world.requests().await.since(&before);
+    let worked = world.processor_time().await.saturating_sub(worked);
+    println!("a processor worked for {worked:?} in {REST:?}; the API server was asked for\n{asked}");
+    let written = asked.writes();
     assert_eq!(written.total(), 0, "{written}");
+    let listed = asked.only(|key| key.verb == "LIST");
+    assert_eq!(listed.total(), 0, "{listed}");
+    assert!(worked <= WORK, "{worked:?} in {REST:?}\n{}", world.log().await);
 
     let before = world.requests().await;
     place.http("d", &["d.example.com"]).await;

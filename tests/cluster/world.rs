@@ -102,6 +102,16 @@ impl World {
         peak.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// How long processors have worked for the controller.
+    pub async fn processor_time(&self) -> Duration {
+        let id = self.controller.lock().await.as_ref().map(Program::id).expect("a controller");
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("Linux");
+        // The name of the program, in parentheses, may have anything in it. Linux counts in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(") ").expect("the fields after the name");
+        let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("a number"));
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+
     /// What the controller has printed.
     pub async fn log(&self) -> String {
         self.controller.lock().await.as_ref().map(Program::log).unwrap_or_default()
