@@ -1,9 +1,13 @@
 use std::time::Duration;
 
-use controlplane::Harm;
+use controlplane::{Asked, Harm};
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::stage::Stage;
+use crate::world::{condition, is, reason};
+
+const GATEWAYS: &str = "gateway.networking.k8s.io/gateways";
 
 /// How long a fault lasts that is not over at once.
 const A_WHILE: Duration = Duration::from_secs(11);
@@ -49,6 +53,28 @@ async fn answers_that_come_ten_seconds_late_are_waited_for() {
     stage.is_right_already().await;
     stage.proxy.heal();
     stage.change().await;
+    stage.is_over(fault).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_given_up_and_said_and_holds_up_no_other_gateway() {
+    let mut stage = Stage::set("never").await;
+    let ill = stage.place.world.namespace("ill").await;
+    ill.wrap(json!({})).await;
+    ill.is_ready().await;
+    let fault = stage.fault("requests for one Gateway never answered");
+    let namespace = ill.name.clone();
+    let is_ill = move |asked: &Asked| asked.resource == GATEWAYS && asked.namespace.as_ref() == Some(&namespace);
+    stage.proxy.harm(is_ill, Harm::Delay(Duration::from_hours(1)));
+    ill.http("web", &["ill.example.com"]).await;
+    stage.change().await;
+    stage.is_right_already().await;
+    let said = ill.status_with("it is not Ready", |status| is(status, "Ready", "False")).await;
+    assert_eq!(reason(&said, "Ready"), "GatewayFetchFailed");
+    let message = &condition(&said, "Ready").expect("the condition").message;
+    assert!(message.contains("within 15 s"), "{message}");
+    stage.proxy.heal();
+    ill.has_names(&["https-443-ill-example-com"]).await;
     stage.is_over(fault).await;
 }
 

@@ -8,6 +8,8 @@
 mod access;
 /// Requests that are refused, and answers that come late, in part or not at all.
 mod answers;
+/// A clock that is stepped.
+mod clock;
 /// Several replicas, of which one works.
 mod leaders;
 /// Watches the Gateway and asserts on each version.

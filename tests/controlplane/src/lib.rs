@@ -13,7 +13,7 @@
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`), and [`ControlPlane::audit`] says
 //!   by whom (`audit.rs`);
 //! - [`Program`] runs a controller against it (`program.rs`), and a [`Proxy`] stands between the two and does harm
-//!   (`proxy.rs`, `proxy/`);
+//!   (`proxy.rs`, `proxy/`), while a [`WallClock`] makes it go by a wrong time (`wall_clock.rs`);
 //! - [`eventually()`] awaits a condition, for tests.
 //!
 //! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
@@ -39,6 +39,7 @@ mod program;
 mod proxy;
 mod requests;
 mod supervisor;
+mod wall_clock;
 
 pub use audit::{Audited, Position};
 pub use binaries::Binaries;
@@ -51,3 +52,4 @@ pub use monitoring::monitoring_crds;
 pub use program::Program;
 pub use proxy::{Asked, Harm, Proxy};
 pub use requests::{RequestKey, Requests};
+pub use wall_clock::WallClock;
