@@ -314,7 +314,10 @@ fn a_port_that_is_taken_is_named_with_its_flag() {
 }
 
 #[test]
-fn a_signal_ends_it_within_a_second_even_while_the_api_server_does_not_answer() {
+fn a_signal_ends_it_even_while_the_api_server_does_not_answer() {
+    // It takes less than a second; on a machine that is busy with something else, more. A request would take minutes.
+    const SOON: Duration = Duration::from_secs(10);
+
     // The system accepts connections for a listener that nobody asks for them.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let kubeconfig = File::kubeconfig(&format!("http://{}", silent.local_addr().expect("its address")));
@@ -327,7 +330,7 @@ fn a_signal_ends_it_within_a_second_even_while_the_api_server_does_not_answer() 
         assert!(request.read(&mut [0; 16]).expect("a request") > 0);
         let (code, took) = running.stop(signal);
         assert_eq!(code, Some(0));
-        assert!(took < Duration::from_secs(1), "{took:?}");
+        assert!(took < SOON, "{took:?}");
     }
 }
 
