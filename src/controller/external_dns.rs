@@ -117,7 +117,7 @@ impl ExternalDns {
         for news in self.told.news(&route.key, left.iter().map(|(left, _)| left.clone()).collect()) {
             let manager = left.iter().find_map(|(left, manager)| manager.as_deref().filter(|_| *left == news));
             self.announcer.announce(regarding, &News::left(&route.key, &news, manager)).await?;
-            self.told.record(&route.key, news);
+            self.told.record(&route.key, &news);
         }
         Ok(())
     }

@@ -222,7 +222,7 @@ async fn tell(route: &Route, shared: &Shared) -> Result<(), Error> {
     let Some(regarding) = shared.refer(route) else { return Ok(()) };
     for (gateway, verdict) in shared.told.news(&route.key, said.collect()) {
         shared.announcer.announce(&regarding, &News::verdict(&gateway, &verdict)).await?;
-        shared.told.record(&route.key, (gateway, verdict));
+        shared.told.record(&route.key, &(gateway, verdict));
     }
     Ok(())
 }

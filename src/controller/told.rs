@@ -1,27 +1,35 @@
 //! What was said of each route, so that nothing is said twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hash};
+use std::marker::PhantomData;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::routes::RouteKey;
 
-/// What was said of each route, and still holds.
+/// What was said of each route, and still holds. Of each saying it has a hash alone: of many routes there may be much to say.
 #[derive(Debug)]
-pub struct Told<T>(Mutex<HashMap<RouteKey, BTreeSet<T>>>);
+pub struct Told<T> {
+    said: Mutex<HashMap<RouteKey, HashSet<u64>>>,
+    hasher: RandomState,
+    of: PhantomData<fn(T)>,
+}
 
 impl<T> Default for Told<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self { said: Mutex::default(), hasher: RandomState::new(), of: PhantomData }
     }
 }
 
-impl<T: Ord> Told<T> {
+impl<T: Hash + Ord> Told<T> {
     /// What of it was not said yet. What does not hold any more is forgotten, and is news when it holds again.
     pub fn news(&self, route: &RouteKey, holds: BTreeSet<T>) -> Vec<T> {
         let mut told = self.lock();
-        let said = told.entry(route.clone()).or_default();
-        said.retain(|saying| holds.contains(saying));
-        let news = holds.into_iter().filter(|saying| !said.contains(saying)).collect();
+        let Some(said) = told.get_mut(route) else { return holds.into_iter().collect() };
+        let held: HashSet<u64> = holds.iter().map(|saying| self.hash(saying)).collect();
+        said.retain(|saying| held.contains(saying));
+        let news = holds.into_iter().filter(|saying| !said.contains(&self.hash(saying))).collect();
         if said.is_empty() {
             told.remove(route);
         }
@@ -30,12 +38,12 @@ impl<T: Ord> Told<T> {
 
     /// Whether it was said, and holds as far as is known.
     pub fn has(&self, route: &RouteKey, saying: &T) -> bool {
-        self.lock().get(route).is_some_and(|said| said.contains(saying))
+        self.lock().get(route).is_some_and(|said| said.contains(&self.hash(saying)))
     }
 
     /// Records that it was said.
-    pub fn record(&self, route: &RouteKey, saying: T) {
-        self.lock().entry(route.clone()).or_default().insert(saying);
+    pub fn record(&self, route: &RouteKey, saying: &T) {
+        self.lock().entry(route.clone()).or_default().insert(self.hash(saying));
     }
 
     /// Forgets a route that is gone.
@@ -43,8 +51,12 @@ impl<T: Ord> Told<T> {
         self.lock().remove(route);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RouteKey, BTreeSet<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hash(&self, saying: &T) -> u64 {
+        self.hasher.hash_one(saying)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RouteKey, HashSet<u64>>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

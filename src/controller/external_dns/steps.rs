@@ -33,7 +33,7 @@ pub enum Step {
 }
 
 /// An annotation that is left to somebody else.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Left {
     /// What stands before `/hostname`.
     pub prefix: String,
