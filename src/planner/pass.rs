@@ -192,14 +192,18 @@ impl<'p, 'a> Pass<'p, 'a> {
         Some(refusal::hostname_owned(&claim.slot, host, owner))
     }
 
-    /// What forbids a listener of this slot beside those taken before.
+    /// What forbids a listener of this slot beside those taken before. Of several fixed ones the first by name is told:
+    /// where they stand on the Gateway may change, and is no news.
     fn conflict(&self, slot: &Slot) -> Option<Refusal> {
+        let rival = |other: &Slot, name: &str| {
+            incompatible(slot, other).map(|reason| refusal::conflict(reason, slot, name, other))
+        };
         let fixed = self.fixed.listeners.iter().map(|fixed| (&fixed.slot, fixed.listener.name.as_str()));
-        let settled = self.settled.iter().map(|settled| (&settled.slot, settled.name.as_str()));
-        fixed.chain(settled).find_map(|(other, name)| {
-            let reason = incompatible(slot, other)?;
-            Some(refusal::conflict(reason, slot, name, other))
-        })
+        let first = fixed.filter(|(other, _)| incompatible(slot, other).is_some()).min_by_key(|(_, name)| *name);
+        let mut settled = self.settled.iter();
+        first
+            .and_then(|(other, name)| rival(other, name))
+            .or_else(|| settled.find_map(|settled| rival(&settled.slot, &settled.name)))
     }
 
     /// Whether a listener that stands there on the live Gateway, if it does, may have this name.
