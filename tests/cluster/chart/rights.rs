@@ -1,5 +1,6 @@
 //! The whole of the controller's work is done once with all rights that the chart gives, and never refused; and then once
-//! without each of them, and refused for the want of that very one.
+//! without each of them, and refused for the want of that very one. `cargo test --test cluster rights:: -- --nocapture` prints
+//! each right with the request that was refused without it, and with what the API server said.
 
 use std::cell::Cell;
 use std::fmt;
@@ -161,16 +162,16 @@ impl Watched {
         requests
     }
 
-    /// Waits until the controller was refused something for want of that right.
-    async fn refused_for(&self, right: &Right, since: Position) {
+    /// Waits until the controller was refused something for want of that right; returns what it asked for then.
+    async fn refused_for(&self, right: &Right, since: Position) -> Audited {
         let since = Cell::new(since);
         eventually(&format!("without {right} something is refused"), WITHIN, async || {
             let (requests, now) = self.world.cluster.audit(since.get()).expect("the audit log");
             since.set(now);
-            requests.iter().any(|request| right.is_lacked_by(request)).then_some(()).ok_or("it is not")
+            requests.into_iter().find(|request| right.is_lacked_by(request)).ok_or("it is not")
         })
         .await
-        .unwrap();
+        .unwrap()
     }
 
     /// All that a controller does, in new namespaces: each Go version was there, routes of each kind come and are rejected,
@@ -308,7 +309,9 @@ async fn the_rights_of_the_chart_are_enough_and_each_of_them_is_needed() {
         let (_, before) = watched.world.cluster.audit(Position::default()).expect("the audit log");
         let controller = watched.controller(without(&right), Some(&right)).await;
         tokio::select! {
-            () = watched.refused_for(&right, before) => {}
+            refused = watched.refused_for(&right, before) => {
+                println!("| {right} | {} {} | {} |", refused.verb, refused.resource, refused.message);
+            }
             // What lacks may show only a little later.
             () = async { watched.everything().await; pending().await } => {}
         }
