@@ -4,12 +4,13 @@ use std::fmt;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::Input;
 use super::admit;
 use super::fixed::Fixed;
 use super::hostname::Hostname;
+use super::mode::Mode;
 use super::refusal::{self, Refusal};
 use super::verdict::{Reason, Verdicts};
+use super::{Input, MAX_LISTENERS};
 use crate::api::{Listener, Protocol, TemplateProtocol, TlsMode, annotation};
 use crate::routes::{ParentRef, Route, RouteKey, RouteKind};
 
@@ -89,9 +90,12 @@ pub(super) fn collect<'a>(
     verdicts: &mut Verdicts<'a>,
 ) -> Vec<Claim<'a>> {
     let mut claims = Vec::new();
-    let mut order = 0;
+    let (mut order, mut tally) = (0, 0);
     for parent in route.parent_refs.iter().filter(|parent| parent.gateway == *input.gateway) {
-        let mut asked = Asked { route, parent, input, verdicts, order: &mut order };
+        if tally > MAX_LISTENERS {
+            break;
+        }
+        let mut asked = Asked { route, parent, input, verdicts, order: &mut order, tally: &mut tally };
         let found = match parent.section_name.as_deref().and_then(|name| fixed.named(name)) {
             Some(listener) => {
                 asked.of_fixed(listener);
@@ -112,12 +116,26 @@ struct Asked<'r, 'a, 'i> {
     verdicts: &'r mut Verdicts<'a>,
     /// How many claims the route has so far.
     order: &'r mut usize,
+    /// What it has asked for so far, whatever became of that.
+    tally: &'r mut usize,
 }
 
 impl<'a> Asked<'_, 'a, '_> {
+    /// Whether the route may ask for one more listener. A few words in its manifest may ask for thousands, each of which
+    /// would take everybody's time; where it has asked for as many as a Gateway may have, that is said once.
+    fn may_ask(&mut self) -> bool {
+        *self.tally += 1;
+        if *self.tally == MAX_LISTENERS + 1 {
+            self.verdicts.reject(self.route, *self.order, refusal::asks_too_much());
+        }
+        *self.tally <= MAX_LISTENERS
+    }
+
     /// What is judged at once is kept before the claim of the same order, which is judged later.
     fn reject(&mut self, refusal: Refusal) {
-        self.verdicts.reject(self.route, *self.order, refusal);
+        if self.may_ask() {
+            self.verdicts.reject(self.route, *self.order, refusal);
+        }
     }
 
     /// The parentRef names a listener that is not generated: the route uses that one if it fits.
@@ -162,7 +180,9 @@ impl<'a> Asked<'_, 'a, '_> {
     }
 
     fn serve(&mut self, slot: Slot, listener: &str) {
-        self.verdicts.serve(self.route, *self.order, slot, listener);
+        if self.may_ask() {
+            self.verdicts.serve(self.route, *self.order, slot, listener);
+        }
     }
 
     /// The parentRef asks for listeners of its own: one for each port and hostname.
@@ -179,6 +199,9 @@ impl<'a> Asked<'_, 'a, '_> {
         let mut claims: Vec<Claim<'a>> = Vec::new();
         for hostname in hostnames {
             for &port in &ports {
+                if *self.tally > MAX_LISTENERS {
+                    return claims;
+                }
                 let slot = self.slot(port, mode, hostname.clone());
                 self.claim(slot, &mut claims);
             }
@@ -192,8 +215,10 @@ impl<'a> Asked<'_, 'a, '_> {
         if let (Some(name), Some(first)) = (wants, claims.first()) {
             return self.reject(refusal::section_name_too_narrow(&slot, name, &first.slot));
         }
-        claims.push(Claim { route: self.route, order: *self.order, slot, wants, covered_by: None });
-        *self.order += 1;
+        if self.may_ask() {
+            claims.push(Claim { route: self.route, order: *self.order, slot, wants, covered_by: None });
+            *self.order += 1;
+        }
     }
 
     fn slot(&self, port: u16, mode: Option<Mode>, hostname: Option<Hostname>) -> Slot {
@@ -219,6 +244,9 @@ impl<'a> Asked<'_, 'a, '_> {
             return port.map(|port| Some(vec![port])).ok_or_else(refusal::parent_port);
         }
         let Some(written) = &self.route.wishes.ports else { return Ok(None) };
+        if written.split(',').nth(MAX_LISTENERS).is_some() {
+            return Err(refusal::too_many_ports(written));
+        }
         let mut ports = Vec::new();
         for entry in written.split(',').map(str::trim) {
             let port = entry.parse().ok().filter(|port| *port > 0 && entry.bytes().all(|byte| byte.is_ascii_digit()));
@@ -281,35 +309,6 @@ impl<'a> Asked<'_, 'a, '_> {
             }
         }
         good
-    }
-}
-
-/// What an annotation can say of a route's protocol or TLS mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Http,
-    Https,
-    Terminate,
-    Passthrough,
-}
-
-impl Mode {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Https => "HTTPS",
-            Self::Terminate => "Terminate",
-            Self::Passthrough => "Passthrough",
-        }
-    }
-
-    fn fits(self, slot: &Slot) -> bool {
-        match self {
-            Self::Http => slot.protocol == Protocol::Http,
-            Self::Https => slot.protocol == Protocol::Https,
-            Self::Terminate => slot.tls == Some(TlsMode::Terminate),
-            Self::Passthrough => slot.tls == Some(TlsMode::Passthrough),
-        }
     }
 }
 

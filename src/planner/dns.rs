@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::hostname::Hostname;
+use super::refusal::quoted;
 use super::verdict::{Warning, WarningReason};
 use crate::api::annotation;
 use crate::routes::Route;
@@ -37,7 +38,11 @@ impl Naming {
         let mut names: Vec<&str> = Vec::new();
         for entry in written.split(',').map(str::trim) {
             if let Err(problem) = check(entry) {
-                return Self::Invalid(format!("annotation {} is `{written}`, and {problem}", annotation::HOSTNAME));
+                return Self::Invalid(format!(
+                    "annotation {} is `{}`, and {problem}",
+                    annotation::HOSTNAME,
+                    quoted(written)
+                ));
             }
             if !names.contains(&entry) {
                 names.push(entry);
@@ -68,7 +73,7 @@ fn check(entry: &str) -> Result<(), String> {
     if entry.parse::<IpAddr>().is_ok() {
         return Err(format!("`{entry}` is an address"));
     }
-    Hostname::parse(entry).map(drop).map_err(|problem| format!("`{entry}` {problem}"))
+    Hostname::parse(entry).map(drop).map_err(|problem| format!("`{}` {problem}", quoted(entry)))
 }
 
 /// The warnings for annotations that say something else than their authors think.

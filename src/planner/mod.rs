@@ -10,6 +10,7 @@ mod fixed;
 pub mod hostname;
 mod listener;
 mod live;
+mod mode;
 pub mod name;
 mod outcome;
 mod owners;

@@ -1,5 +1,6 @@
 //! Why a claim gets nothing: one constructor a reason, with what its author reads: what is in the way, and the way out.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use super::MAX_LISTENERS;
@@ -8,11 +9,22 @@ use super::verdict::Reason;
 use crate::api::{Listener, annotation};
 use crate::routes::{GatewayRef, Route, RouteKind};
 
+/// So many characters of what an author wrote are repeated in a message.
+const LONGEST_QUOTE: usize = 100;
+
 /// A reason and its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub reason: Reason,
     pub message: String,
+}
+
+/// The beginning of what an author wrote. Annotations may be so long that nobody else would find room for their words.
+pub(super) fn quoted(written: &str) -> Cow<'_, str> {
+    match written.char_indices().nth(LONGEST_QUOTE) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &written[..end])),
+        None => Cow::Borrowed(written),
+    }
 }
 
 const fn refusal(reason: Reason, message: String) -> Refusal {
@@ -25,11 +37,30 @@ pub(super) fn parent_port() -> Refusal {
 
 pub(super) fn annotated_port(written: &str, entry: &str) -> Refusal {
     let message = format!(
-        "annotation {} is `{written}`, and `{entry}` is no port; write numbers from 1 to 65535 with commas between them, as \
+        "annotation {} is `{}`, and `{}` is no port; write numbers from 1 to 65535 with commas between them, as \
          \"8443, 8444\"",
-        annotation::PORTS
+        annotation::PORTS,
+        quoted(written),
+        quoted(entry)
     );
     refusal(Reason::InvalidPort, message)
+}
+
+pub(super) fn too_many_ports(written: &str) -> Refusal {
+    let message = format!(
+        "annotation {} is `{}`, and has more than {MAX_LISTENERS} ports, as many as a Gateway has listeners",
+        annotation::PORTS,
+        quoted(written)
+    );
+    refusal(Reason::InvalidPort, message)
+}
+
+pub(super) fn asks_too_much() -> Refusal {
+    let message = format!(
+        "the route asks for more than {MAX_LISTENERS} listeners of this Gateway, as many as it may have; what comes after \
+         these in the route's manifest is not looked at"
+    );
+    refusal(Reason::ListenerLimitReached, message)
 }
 
 pub(super) fn port_required(kind: RouteKind) -> Refusal {
@@ -39,7 +70,7 @@ pub(super) fn port_required(kind: RouteKind) -> Refusal {
 }
 
 pub(super) fn unknown_mode(reason: Reason, annotation: &str, value: &str, [one, other]: [&str; 2]) -> Refusal {
-    refusal(reason, format!("annotation {annotation} is `{value}`; it may be {one} or {other}"))
+    refusal(reason, format!("annotation {annotation} is `{}`; it may be {one} or {other}", quoted(value)))
 }
 
 pub(super) fn hostname_required(kind: RouteKind) -> Refusal {
@@ -150,4 +181,18 @@ pub(super) fn limit_reached(slot: &Slot) -> Refusal {
          many hostnames, or use ListenerSets"
     );
     refusal(Reason::ListenerLimitReached, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_long_words_the_beginning_is_repeated() {
+        assert_eq!(quoted("22, ssh"), "22, ssh");
+        assert_eq!(quoted(&"é".repeat(100)), "é".repeat(100));
+        assert_eq!(quoted(&"é".repeat(101)), "é".repeat(100) + "…");
+        let longest = annotated_port(&"x".repeat(200_000), &"x".repeat(200_000)).message;
+        assert!(longest.len() < 500, "{longest}");
+    }
 }

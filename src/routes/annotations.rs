@@ -7,6 +7,9 @@ use super::lenient::{FromWire, Key, Lenient};
 use super::{Wishes, names};
 use crate::api::{annotation, former};
 
+/// So many bytes of a value are kept.
+const LONGEST: usize = 4096;
+
 /// What a route's annotations say.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Annotations {
@@ -24,7 +27,9 @@ pub(super) struct Annotations {
 
 impl Annotations {
     pub(super) fn wishes(&mut self) -> Result<Wishes, Undecodable> {
-        let annotation = |value: &mut Lenient<String>| std::mem::take(value).optional("metadata.annotations");
+        let annotation = |value: &mut Lenient<String>| {
+            Ok::<_, Undecodable>(std::mem::take(value).optional("metadata.annotations")?.map(bounded))
+        };
         Ok(Wishes {
             ports: annotation(&mut self.ports)?.or(annotation(&mut self.port)?),
             protocol: annotation(&mut self.protocol)?,
@@ -32,6 +37,17 @@ impl Annotations {
             hostname: annotation(&mut self.hostname)?,
         })
     }
+}
+
+/// An annotation may have a quarter of a megabyte, and whoever may write routes may write thousands of them. What is longer
+/// than anybody has use for is cut, and ends with what makes it no value at all.
+fn bounded(mut value: String) -> String {
+    if value.len() > LONGEST {
+        value.truncate(value.floor_char_boundary(LONGEST));
+        value.push('…');
+        value.shrink_to_fit();
+    }
+    value
 }
 
 impl<'de> FromWire<'de> for Annotations {
@@ -53,7 +69,7 @@ impl<'de> FromWire<'de> for Annotations {
                     if let Some(prefix) = names::prefix(key) {
                         let prefix = prefix.to_owned();
                         if let Lenient::Is(value) = map.next_value()? {
-                            found.names.push((prefix, value));
+                            found.names.push((prefix, bounded(value)));
                         }
                     } else {
                         map.next_value::<IgnoredAny>()?;

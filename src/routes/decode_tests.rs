@@ -232,3 +232,15 @@ fn names_that_make_no_sense_hide_no_route_and_other_kinds_have_none() {
     let odd = bearing(&json!({"annotations": {key: 7}, "managedFields": "x"}));
     assert!(decode(RouteKind::Tcp, odd).is_ok_and(|route| route.names.is_empty()));
 }
+
+#[test]
+fn of_an_annotation_that_is_longer_than_anybody_needs_only_the_beginning_is_kept() {
+    for (key, length, kept) in [
+        (annotation::PORTS, 4096, "8".repeat(4096)),
+        (annotation::PORTS, 250_000, "8".repeat(4096) + "…"),
+        (annotation::PROTOCOL, 4097, "8".repeat(4096) + "…"),
+    ] {
+        let wishes = route(bearing(&json!({"annotations": {key: "8".repeat(length)}}))).wishes;
+        assert_eq!(wishes.ports.or(wishes.protocol), Some(kept), "{key} with {length} characters");
+    }
+}

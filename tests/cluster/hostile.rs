@@ -34,7 +34,8 @@ fn hostile(number: usize, victim: &Place) -> Value {
     let name = match number % 4 {
         0 => format!("a{number}.b-c.{}", "x".repeat(200)),
         1 => format!("{number}"),
-        2 => format!("x-{number}--https-443-www-example-com"),
+        // What is first by name is first in the status too.
+        2 => format!("0-{number}--https-443-www-example-com"),
         _ => format!("route-{number}"),
     };
     let own = |nth: usize| format!("{}.h{nth}-{number}.{}.example.com", "y".repeat(60), "z".repeat(60));
@@ -58,8 +59,10 @@ fn annotations(number: usize) -> Value {
     let annotation = |name: &str| format!("{GROUP}/{name}");
     match number % 4 {
         0 => json!({ annotation("protocol"): "HTTP" }),
-        1 => json!({ annotation("ports"): "443, 80, 8443, 99999" }),
-        2 => json!({ annotation("ports"): "x".repeat(10_000) }),
+        1 if number % 8 == 1 => json!({ annotation("ports"): "443, 80, 8443, 99999" }),
+        1 => json!({ annotation("ports"): (9000..9064).map(|port| port.to_string()).collect::<Vec<_>>().join(",") }),
+        // As long as the API server admits, with a few of them.
+        2 => json!({ annotation("ports"): "x".repeat(if number % 16 == 2 { 250_000 } else { 10_000 }) }),
         _ => json!({ annotation("protocol"): "HTTPS", annotation("hostname"): "www.example.com" }),
     }
 }

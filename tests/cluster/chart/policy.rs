@@ -32,6 +32,8 @@ const fn case(
 const WEB: &str = "{ parentRefs: [{ name: edge }], hostnames: [www.example.com] }";
 const WEB_WITH_PORT: &str = "{ parentRefs: [{ name: edge, port: 443 }], hostnames: [www.example.com] }";
 const GAME: &str = "{ parentRefs: [{ name: edge }] }";
+const SIXTY_FOUR_PORTS: &str = "8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443";
+const SIXTY_FIVE_PORTS: &str = "8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443,8443";
 const SOLVER: &str = "acme.cert-manager.io/http01-solver";
 
 const INVALID_PORT: Option<&str> = Some("InvalidPort");
@@ -56,6 +58,9 @@ const CASES: &[Case] = &[
     case("HTTPRoute", &[("ports", "443,")], WEB, INVALID_PORT),
     case("HTTPRoute", &[("ports", "https")], WEB, INVALID_PORT),
     case("TCPRoute", &[("ports", "25565,x")], GAME, INVALID_PORT),
+    case("HTTPRoute", &[("ports", SIXTY_FOUR_PORTS)], WEB, None),
+    case("HTTPRoute", &[("ports", SIXTY_FIVE_PORTS)], WEB, INVALID_PORT),
+    case("HTTPRoute", &[("ports", SIXTY_FIVE_PORTS)], WEB_WITH_PORT, None),
     case("HTTPRoute", &[("port", "8443")], WEB, None),
     case("HTTPRoute", &[("port", "x")], WEB, INVALID_PORT),
     case("HTTPRoute", &[("ports", "443"), ("port", "x")], WEB, None),
