@@ -18,6 +18,13 @@ test: ## All tests: unit, golden, property, command line, and against a real API
 	cargo run --quiet --locked -p controlplane -- build
 	cargo test --locked --workspace
 
+.PHONY: e2e
+e2e: ## The controller among its neighbours: cert-manager, Envoy Gateway, external-dns, Helm, an ACME server. Linux only.
+	cargo run --quiet --locked -p controlplane -- build
+	cargo run --quiet --locked -p neighbours -- build
+	cargo test --locked --test e2e --no-run
+	tests/neighbours/apart cargo test --locked --offline --test e2e -- --test-threads=1
+
 FUZZ_SECONDS ?= 60
 FUZZED := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
 
@@ -67,6 +74,7 @@ lint: ## Format, clippy, licences, unused dependencies, documentation.
 	cargo fmt --all --check
 	cargo fmt --manifest-path tests/fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --test e2e -- -D warnings
 	cargo deny --locked --log-level error check bans licenses sources
 	cargo machete
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items --quiet

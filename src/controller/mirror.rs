@@ -41,11 +41,13 @@ impl ListenerStatus {
     }
 
     /// The condition that says that the listener does not work. The more specific one is preferred: a listener is not
-    /// programmed because it is not accepted, or because its certificate is missing.
+    /// programmed because another one is in its way, because it is not accepted, or because its certificate is missing.
+    /// Of a conflict Envoy Gateway says nothing but that it is there.
     #[must_use]
     pub fn unhealthy(&self) -> Option<&Said> {
-        let fails = |type_: &&str| self.condition(type_).filter(|said| said.status == "False");
-        ["Accepted", "ResolvedRefs", "Programmed"].iter().find_map(fails)
+        let says = |type_: &str, status: &str| self.condition(type_).filter(|said| said.status == status);
+        let fails = |type_: &&str| says(type_, "False");
+        says("Conflicted", "True").or_else(|| ["Accepted", "ResolvedRefs", "Programmed"].iter().find_map(fails))
     }
 }
 
@@ -157,6 +159,20 @@ mod tests {
         let status = GatewayStatus::read(&gateway()).unwrap();
         let (listener, why) = status.first_unhealthy().unwrap();
         assert_eq!((listener, why.reason.as_str()), ("b", "InvalidCertificateRef"));
+    }
+
+    #[test]
+    fn a_conflict_is_told_as_such() {
+        let mut gateway = gateway();
+        let conflict = json!({ "type": "Conflicted", "status": "True", "reason": "ProtocolConflict" });
+        gateway["status"]["listeners"][1]["conditions"] =
+            json!([conflict, { "type": "Programmed", "status": "False", "reason": "Invalid" }]);
+        gateway["status"]["listeners"][2]["conditions"] =
+            json!([{ "type": "Conflicted", "status": "False", "reason": "NoConflicts" }]);
+        let status = GatewayStatus::read(&gateway).unwrap();
+        let (listener, why) = status.first_unhealthy().unwrap();
+        assert_eq!((listener, why.reason.as_str()), ("a", "ProtocolConflict"));
+        assert_eq!(status.listener("b").and_then(ListenerStatus::unhealthy), None);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
-use controlplane::{ControlPlane, GatewayApi, Helm, monitoring_crds};
+use controlplane::{ControlPlane, GatewayApi, monitoring_crds};
 use serde_json::{Value, json};
 
 /// Every object that the chart makes is admitted, and so are its pods where the Pod Security Standard is `restricted`.
@@ -14,26 +14,13 @@ pub mod granted;
 mod lifecycle;
 /// What is said at once of a route that is wrong by itself.
 mod policy;
+/// The release, and Helm. The end-to-end tests install it too.
+mod release;
 /// Every right that the chart gives is needed, and no other one.
 mod rights;
 
-pub const RELEASE: &str = "gateway-route-sync";
-pub const NAMESPACE: &str = "gateway-system";
-
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/gateway-route-sync");
-
-/// Helm, which is told of no cluster.
-fn helm() -> Command {
-    static HELM: OnceLock<Helm> = OnceLock::new();
-    HELM.get_or_init(|| Helm::ensure().expect("Helm")).v4()
-}
-
-/// What Helm prints; it has to end well.
-fn run(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("the program can be started");
-    assert!(status.success(), "{command:?}\n{}", String::from_utf8_lossy(&stderr));
-    String::from_utf8_lossy(&stdout).into_owned()
-}
+use release::{CHART, helm, run};
+pub use release::{NAMESPACE, RELEASE};
 
 /// The objects that the chart renders.
 fn rendered(arguments: &[&str]) -> Vec<Value> {

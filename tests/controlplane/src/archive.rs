@@ -12,12 +12,10 @@ use crate::error::{Error, Result};
 use crate::{cache, golang};
 
 /// The folder that holds what `extract` takes out of a release's archive, below one of that name.
-pub(crate) fn kept(
-    name: &str,
-    module: &str,
-    version: &str,
-    extract: impl Fn(&Path, &Path) -> Result<()>,
-) -> Result<PathBuf> {
+///
+/// # Errors
+/// When the release cannot be downloaded or read.
+pub fn kept(name: &str, module: &str, version: &str, extract: impl Fn(&Path, &Path) -> Result<()>) -> Result<PathBuf> {
     let parent = cache::root()?.join(name);
     let folder = parent.join(version);
     if folder.is_dir() {
@@ -58,7 +56,10 @@ fn download(folder: &Path, module: &str, version: &str) -> Result<PathBuf> {
 
 /// Takes entries out of an archive, each to where `destination` says. The module's own folder lacks when Go refused the
 /// module, so the archive it is.
-pub(crate) fn extract(archive: &Path, destination: impl Fn(&str) -> Option<PathBuf>) -> Result<()> {
+///
+/// # Errors
+/// When the archive is not one, or a file cannot be written.
+pub fn extract(archive: &Path, destination: impl Fn(&str) -> Option<PathBuf>) -> Result<()> {
     let broken = |source| Error::Archive { archive: archive.to_owned(), source };
     let file = File::open(archive).map_err(Error::io("opening", archive))?;
     let mut entries = ZipArchive::new(file).map_err(broken)?;
@@ -73,7 +74,10 @@ pub(crate) fn extract(archive: &Path, destination: impl Fn(&str) -> Option<PathB
 }
 
 /// The `CustomResourceDefinition`s among the manifests of a folder, ready to be applied, ordered by the files' names.
-pub(crate) fn crds_in(folder: &Path) -> Result<Vec<Value>> {
+///
+/// # Errors
+/// When the folder cannot be read, or a file in it is not YAML.
+pub fn crds_in(folder: &Path) -> Result<Vec<Value>> {
     let read_folder = || fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
     let mut files = read_folder().map_err(Error::io("listing", folder))?;
     files.sort();

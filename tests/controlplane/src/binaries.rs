@@ -11,6 +11,7 @@ const MODULE: Module = Module {
     folder: concat!(env!("CARGO_MANIFEST_DIR"), "/tools"),
     go_mod: include_str!("../tools/go.mod"),
     go_sum: include_str!("../tools/go.sum"),
+    source: "",
     main: KUBERNETES,
     prefix: "",
     linker_flags,

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// The folder of this crate below the user's cache folder.
-pub(crate) fn root() -> Result<PathBuf> {
+///
+/// # Errors
+/// When the user has neither a cache folder nor a home.
+pub fn root() -> Result<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
     Ok(base.ok_or(Error::NoCacheFolder)?.join("gateway-route-sync").join("controlplane"))
@@ -15,7 +18,10 @@ pub(crate) fn root() -> Result<PathBuf> {
 
 /// Lets one process at a time change `folder`, which is made if it is missing. Dropping the file releases the lock, and
 /// so does the end of the process.
-pub(crate) fn lock(folder: &Path) -> Result<File> {
+///
+/// # Errors
+/// When the folder or the file cannot be made.
+pub fn lock(folder: &Path) -> Result<File> {
     fs::create_dir_all(folder).map_err(Error::io("making the folder", folder))?;
     let path = folder.join("lock");
     let file = File::create(&path).map_err(Error::io("creating", &path))?;
@@ -28,7 +34,7 @@ pub(crate) fn lock(folder: &Path) -> Result<File> {
 
 /// Tells the person who waits what is going on. Tests capture what `eprintln!` prints, so this does not use it: three
 /// minutes of silence look like a hang.
-pub(crate) fn progress(line: &str) {
+pub fn progress(line: &str) {
     use std::io::Write as _;
     // Nobody may be listening any more, which is no reason to stop.
     let _ = writeln!(std::io::stderr(), "controlplane: {line}");

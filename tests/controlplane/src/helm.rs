@@ -13,6 +13,7 @@ const MODULE: Module = Module {
     folder: concat!(env!("CARGO_MANIFEST_DIR"), "/helm"),
     go_mod: include_str!("../helm/go.mod"),
     go_sum: include_str!("../helm/go.sum"),
+    source: "",
     main: V4.module,
     prefix: "helm-",
     linker_flags: |_| String::new(),

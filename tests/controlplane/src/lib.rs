@@ -16,15 +16,18 @@
 //!   (`proxy.rs`, `proxy/`), while a [`WallClock`] makes it go by a wrong time (`wall_clock.rs`);
 //! - [`eventually()`] awaits a condition, for tests.
 //!
+//! The end-to-end tests run further programs beside it, and so find, keep and supervise theirs with the same means:
+//! [`pinned`], [`archive`], [`cache`] and [`supervisor`].
+//!
 //! From a terminal, `cargo run -p controlplane -- up` does the same until Ctrl-C.
 //!
 //! Whatever ends a process that holds a [`ControlPlane`], be it `kill -9`, nothing of the control plane survives it.
 
 mod access;
-mod archive;
+pub mod archive;
 mod audit;
 mod binaries;
-mod cache;
+pub mod cache;
 mod control_plane;
 mod credentials;
 mod error;
@@ -34,11 +37,11 @@ mod golang;
 mod helm;
 mod monitoring;
 mod objects;
-mod pinned;
+pub mod pinned;
 mod program;
 mod proxy;
 mod requests;
-mod supervisor;
+pub mod supervisor;
 mod wall_clock;
 
 pub use audit::{Audited, Position};

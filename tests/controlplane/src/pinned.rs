@@ -10,49 +10,56 @@ use crate::{cache, golang};
 
 /// A Go module that pins the versions of some programs.
 #[derive(Debug)]
-pub(crate) struct Module {
+pub struct Module {
     /// Where it is.
-    pub(crate) folder: &'static str,
-    pub(crate) go_mod: &'static str,
-    pub(crate) go_sum: &'static str,
+    pub folder: &'static str,
+    /// The text of its go.mod.
+    pub go_mod: &'static str,
+    /// The text of its go.sum.
+    pub go_sum: &'static str,
+    /// The text of its own source, where it has a program of its own.
+    pub source: &'static str,
     /// The module whose version is in the name of the folder that the built programs are kept in.
-    pub(crate) main: &'static str,
+    pub main: &'static str,
     /// What the folder's name begins with.
-    pub(crate) prefix: &'static str,
+    pub prefix: &'static str,
     /// Further flags of the linker.
-    pub(crate) linker_flags: fn(&Module) -> String,
+    pub linker_flags: fn(&Module) -> String,
 }
 
 /// One program, and how it is built.
 #[derive(Debug)]
-pub(crate) struct Pinned {
-    pub(crate) name: &'static str,
-    pub(crate) package: &'static str,
+pub struct Pinned {
+    /// What the file is called.
+    pub name: &'static str,
+    /// The package that is built.
+    pub package: &'static str,
     /// The module whose version is the program's, for what is said while it is built.
-    pub(crate) module: &'static str,
+    pub module: &'static str,
     /// What a first build takes on two idle cores, after the programs before it, for the person who waits.
-    pub(crate) takes: &'static str,
+    pub takes: &'static str,
 }
 
 impl Module {
     /// The programs of one set of pinned versions share a folder, which all clones with the same pins use.
-    pub(crate) fn cache_folder(&self) -> Result<PathBuf> {
-        let pins = Sha256::new().chain_update(self.go_mod).chain_update(self.go_sum).finalize();
+    fn cache_folder(&self) -> Result<PathBuf> {
+        let pins =
+            Sha256::new().chain_update(self.go_mod).chain_update(self.go_sum).chain_update(self.source).finalize();
         let key = format!("{}{}-{:x}", self.prefix, self.version(self.main), pins);
         Ok(cache::root()?.join(&key[..key.len() - 48]))
     }
 
     /// The version that go.mod requires of a module.
-    pub(crate) fn version(&self, module: &str) -> &'static str {
-        let versions = self.go_mod.lines().map(str::split_whitespace);
-        versions
-            .filter_map(|mut words| (words.next() == Some(module)).then(|| words.next()).flatten())
-            .find(|word| word.starts_with('v'))
-            .unwrap_or_default()
+    #[must_use]
+    pub fn version(&self, module: &str) -> &'static str {
+        version(self.go_mod, module)
     }
 
     /// Where the program is, after it was built if it was not there.
-    pub(crate) fn cached(&self, program: &Pinned) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn cached(&self, program: &Pinned) -> Result<PathBuf> {
         let folder = self.cache_folder()?;
         if let Some(path) = program.present(&folder) {
             return Ok(path);
@@ -80,6 +87,16 @@ impl Module {
         fs::rename(&partial, &path).map_err(Error::io("renaming", &partial))?;
         Ok(path)
     }
+}
+
+/// The version that a go.mod requires of a module.
+#[must_use]
+pub fn version(go_mod: &'static str, module: &str) -> &'static str {
+    let requirements = go_mod.lines().map(|line| line.trim_start_matches("require ").split_whitespace());
+    requirements
+        .filter_map(|mut words| (words.next() == Some(module)).then(|| words.next()).flatten())
+        .find(|word| word.starts_with('v'))
+        .unwrap_or_default()
 }
 
 impl Pinned {

@@ -38,7 +38,7 @@ const LOG_LINES: usize = 25;
 
 /// A program that runs until this is dropped, or this process ends.
 #[derive(Debug)]
-pub(crate) struct Supervised {
+pub struct Supervised {
     program: &'static str,
     log: PathBuf,
     shell: Child,
@@ -46,7 +46,10 @@ pub(crate) struct Supervised {
 
 impl Supervised {
     /// Starts `program`, whose log is appended to a file in `folder`.
-    pub(crate) fn start<S: AsRef<OsStr>>(
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start<S: AsRef<OsStr>>(
         program: &'static str,
         path: &Path,
         arguments: impl IntoIterator<Item = S>,
@@ -69,19 +72,23 @@ impl Supervised {
     }
 
     /// The error that tells of its end, if it has ended.
-    pub(crate) fn ended(&mut self) -> Option<Error> {
+    pub fn ended(&mut self) -> Option<Error> {
         let status = self.shell.try_wait().ok().flatten()?;
         Some(Error::Exited { program: self.program, status: status.to_string(), log: self.log_tail() })
     }
 
     /// Sends it a signal, such as `STOP`.
-    pub(crate) fn signal(&mut self, signal: &str) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub fn signal(&mut self, signal: &str) -> Result<()> {
         let Some(pipe) = self.shell.stdin.as_mut() else { return Ok(()) };
         writeln!(pipe, "{signal}").map_err(Error::io("sending a signal to", Path::new(self.program)))
     }
 
     /// The end of its log.
-    pub(crate) fn log_tail(&self) -> String {
+    #[must_use]
+    pub fn log_tail(&self) -> String {
         let log = fs::read(&self.log).unwrap_or_default();
         tail(&String::from_utf8_lossy(&log), LOG_LINES)
     }
@@ -95,13 +102,17 @@ impl Drop for Supervised {
 
 /// A folder that is removed when this is dropped, or this process ends.
 #[derive(Debug)]
-pub(crate) struct Scratch {
+pub struct Scratch {
     path: PathBuf,
     shell: Child,
 }
 
 impl Scratch {
-    pub(crate) fn create() -> Result<Self> {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create() -> Result<Self> {
         let temporary = std::env::temp_dir();
         let folder = tempfile::Builder::new().prefix("controlplane-").tempdir();
         let folder = folder.map_err(Error::io("making a folder in", &temporary))?;
@@ -118,7 +129,9 @@ impl Scratch {
         Ok(Self { path: folder.keep(), shell })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -1,0 +1,134 @@
+use std::collections::BTreeMap;
+
+use kube::api::DynamicObject;
+use neighbours::Kind;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::place::{Place, health, is_true, listeners};
+use crate::street::Street;
+use crate::world::GROUP;
+
+/// Waits until Envoy Gateway finds nothing wrong with any listener of the Gateway that is there.
+async fn all_work(place: &Place) -> DynamicObject {
+    place
+        .until("Envoy Gateway is content with every listener", async || {
+            let gateway = place.gateway().await;
+            let broken = |listener: &String| {
+                let said = health(&gateway, listener);
+                !["Accepted", "ResolvedRefs", "Programmed"].iter().all(|type_| said.iter().any(|it| is_true(it, type_)))
+            };
+            let broken: Vec<_> = listeners(&gateway).into_iter().filter(broken).collect();
+            if broken.is_empty() { Ok(gateway) } else { Err(format!("{broken:?}: {:#}", gateway.data["status"])) }
+        })
+        .await
+}
+
+/// The condition of that type of a WrappedGateway.
+async fn condition(place: &Place, type_: &str) -> Value {
+    let wrapped = place.wrapped().get("public").await.expect("the WrappedGateway");
+    let conditions = wrapped.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
+}
+
+/// Waits until the WrappedGateway says that of why it is not programmed.
+async fn not_programmed(place: &Place, reason: &str, message: &str) {
+    place
+        .until(&format!("the WrappedGateway is not programmed: {reason}, {message}"), async || {
+            let said = condition(place, "Programmed").await;
+            let fits = said["status"] == "False" && said["reason"] == reason;
+            if fits && said["message"].as_str().is_some_and(|text| text.contains(message)) {
+                Ok(())
+            } else {
+                Err(said.to_string())
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn every_generated_listener_is_accepted_resolved_and_programmed() {
+    let place = Place::new("content").await;
+    place.wrap(json!({})).await;
+    let street = Street::build(place, 25_567, 5355).await;
+    street.place.answers("books.example.com", "/", "books books.example.com /").await;
+    let gateway = all_work(&street.place).await;
+    assert_eq!(listeners(&gateway).len(), 7);
+    for listener in gateway.data["status"]["listeners"].as_array().expect("what is said of them") {
+        assert_eq!(listener["attachedRoutes"], 1, "{listener:#}");
+    }
+    // Where it runs on a host, it gives no address to a Gateway.
+    not_programmed(&street.place, "AddressNotAssigned", "No addresses have been assigned to the Gateway").await;
+    street.place.close().await;
+}
+
+#[tokio::test]
+async fn what_envoy_gateway_would_refuse_is_rejected_before() {
+    let place = Place::new("refused").await;
+    place.wrap(json!({})).await;
+    let street = Street::build(place, 25_568, 5356).await;
+    let Street { place, shops, games, tcp, .. } = &street;
+    place.answers("books.example.com", "/", "books books.example.com /").await;
+    let plain = json!({ format!("{GROUP}/protocol"): "HTTP" });
+    let passthrough = json!({ format!("{GROUP}/tls-mode"): "Passthrough" });
+    place.route("TCPRoute", games, "tcp-on-https", place.port, &[], json!({})).await;
+    place.route("HTTPRoute", shops, "http-on-https", place.port, &["plain.example.com"], plain).await;
+    place.route("HTTPRoute", shops, "https-on-tcp", *tcp, &["game.example.com"], json!({})).await;
+    place.route("TLSRoute", shops, "tls-on-https", place.port, &["books.example.com"], json!({})).await;
+    place.route("TLSRoute", games, "passthrough", place.port, &["mail.example.com"], passthrough).await;
+    place.http(games, "stolen", &["books.example.com"]).await;
+    let wanted = BTreeMap::from([
+        ("tcp-on-https", "PortConflict"),
+        ("http-on-https", "PortConflict"),
+        ("https-on-tcp", "PortConflict"),
+        ("tls-on-https", "HostnameConflict"),
+        ("passthrough", "HostnameConflict"),
+        ("stolen", "HostnameOwned"),
+    ]);
+    place
+        .until("all of them are rejected", async || {
+            let wrapped = place.wrapped().get("public").await.map_err(|error| error.to_string())?;
+            let rejected = wrapped.data["status"]["rejectedRoutes"].as_array().cloned().unwrap_or_default();
+            let reasons = rejected.iter().filter_map(|it| Some((it["name"].as_str()?, it["reason"].as_str()?)));
+            if reasons.collect::<BTreeMap<_, _>>() == wanted { Ok(()) } else { Err(format!("{rejected:#?}")) }
+        })
+        .await;
+    assert_eq!(listeners(&all_work(place).await).len(), 7);
+    street.place.close().await;
+}
+
+#[tokio::test]
+async fn a_missing_secret_is_told_and_the_other_listeners_work() {
+    let mut place = Place::new("secretless").await;
+    place.wrap(json!({})).await;
+    place.serve("secretless", "web", Kind::Http).await;
+    place.http("secretless", "web", &["web.example.com"]).await;
+    place.answers("web.example.com", "/", "web web.example.com /").await;
+    // Nobody is asked for certificates any more, so that the Secret of the next one never comes.
+    place.wrap_with(json!({}), json!({})).await;
+    place.http("secretless", "late", &["late.example.com"]).await;
+    not_programmed(&place, "InvalidCertificateRef", "late-example-com does not exist").await;
+    place.answers("web.example.com", "/", "web web.example.com /").await;
+    place.close().await;
+}
+
+#[tokio::test]
+async fn listeners_that_contradict_each_other_are_told() {
+    let place = Place::new("contradiction").await;
+    // What is written by hand is passed on as it is.
+    let of = |name: &str, protocol: &str| json!({ "name": name, "port": place.port, "protocol": protocol });
+    let mut tls = of("tls", "TLS");
+    tls["tls"] = json!({ "mode": "Passthrough" });
+    place.wrap(json!({ "listeners": [of("plain", "HTTP"), tls] })).await;
+    not_programmed(&place, "ProtocolConflict", "Listener plain: ").await;
+}
+
+#[tokio::test]
+async fn a_port_that_another_program_has_is_not_noticed_by_envoy_gateway() {
+    let place = Place::new("occupied").await;
+    let _somebody = TcpListener::bind(("0.0.0.0", place.port)).await.expect("a free port");
+    place.wrap(json!({})).await;
+    place.http("occupied", "web", &["web.example.com"]).await;
+    // So that there is nothing to be repeated. In a cluster each Envoy has a Pod, and so all ports, for itself.
+    all_work(&place).await;
+}
