@@ -1,8 +1,16 @@
 //! The controller among its neighbours, all of them the real programs: `make e2e`, which says first why they need
 //! namespaces of their own.
 
+/// What cert-manager makes of the listeners, with an authority and with HTTP-01.
+mod certificates;
 /// From a route to the right answer, for each kind, and where the time goes.
 mod chain;
+/// What others do not notice.
+mod disturbance;
+/// Which names external-dns finds.
+mod external_dns;
+/// Others who apply the WrappedGateway again and again.
+mod gitops;
 /// What Kubernetes' nodes would do here: Services have applications behind them.
 mod place;
 /// The chart's release.

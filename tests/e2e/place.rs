@@ -3,9 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use controlplane::eventually;
-use kube::api::{Api, DeleteParams, DynamicObject};
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
 use neighbours::{Backend, Client, Kind, cert_manager, envoy_gateway};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use crate::world::{GROUP, WITHIN, World};
 
@@ -128,8 +129,17 @@ impl Place {
         self.world.cluster.apply([object]).await.expect("an object that the API server accepts");
     }
 
+    pub async fn delete(&self, kind: &str, namespace: &str, name: &str) {
+        let api = self.world.api("gateway.networking.k8s.io/v1", kind, namespace);
+        api.delete(name, &DeleteParams::default()).await.expect("a deletion");
+    }
+
     pub fn gateways(&self) -> Api<DynamicObject> {
         self.world.api("gateway.networking.k8s.io/v1", "Gateway", &self.name)
+    }
+
+    pub fn certificates(&self) -> Api<DynamicObject> {
+        self.world.api("cert-manager.io/v1", "Certificate", &self.name)
     }
 
     pub fn wrapped(&self) -> Api<DynamicObject> {
@@ -152,6 +162,38 @@ impl Place {
             if answer.text == wanted { Ok(()) } else { Err(format!("{answer:?}")) }
         })
         .await;
+    }
+
+    /// Waits until there are so many Certificates, and all of them are issued.
+    pub async fn issued(&self, count: usize) {
+        self.until(&format!("{count} Certificates are issued"), async || {
+            let list = self.certificates().list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+            let is_ready = |it: &DynamicObject| {
+                let conditions = it.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+                conditions.iter().any(|condition| is_true(condition, "Ready"))
+            };
+            if list.items.len() == count && list.items.iter().all(is_ready) {
+                Ok(())
+            } else {
+                Err(format!("{:#?}", list.items.iter().map(|it| &it.data["status"]).collect::<Vec<_>>()))
+            }
+        })
+        .await;
+    }
+
+    /// The WrappedGateway, once nobody has anything more to say of it: it and its Gateway have been the same for a while.
+    pub async fn settled(&self) -> DynamicObject {
+        const TIMES: usize = 40;
+        let seen = Mutex::new((None, 0));
+        self.until("everybody has said what there is to say", async || {
+            let wrapped = self.wrapped().get("public").await.map_err(|error| error.to_string())?;
+            let versions = (self.gateway().await.metadata.resource_version, wrapped.metadata.resource_version.clone());
+            let mut seen = seen.lock().await;
+            let times = if seen.0.as_ref() == Some(&versions) { seen.1 + 1 } else { 0 };
+            *seen = (Some(versions), times);
+            if times >= TIMES { Ok(wrapped) } else { Err(String::from("it changes")) }
+        })
+        .await
     }
 
     /// Removes the WrappedGateway, and waits until no Envoy listens at its port any more.

@@ -3,6 +3,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use controlplane::supervisor::{Scratch, Supervised};
@@ -22,7 +23,7 @@ pub const WITHIN: Duration = Duration::from_mins(2);
 pub const GROUP: &str = "gateway-route-sync.homelab-helper.benfiola.com";
 
 /// What Envoy Gateway is made for; this channel has all kinds of routes, as every neighbour reads them.
-const GATEWAY_API: GatewayApi = GatewayApi { version: Version::V1_6_1, channel: Channel::Experimental };
+pub const GATEWAY_API: GatewayApi = GatewayApi { version: Version::V1_6_1, channel: Channel::Experimental };
 
 /// Tells the person who waits what was seen. Tests capture what `eprintln!` prints, so this does not use it.
 pub fn report(line: &str) {
@@ -36,6 +37,7 @@ pub struct World {
     pub controller: Mutex<Option<Program>>,
     _neighbours: [Supervised; 2],
     pub cluster: ControlPlane,
+    pub programs: Programs,
     pub folder: Scratch,
 }
 
@@ -57,7 +59,7 @@ impl World {
         let envoy_gateway = envoy_gateway::start(&cluster, &programs, folder.path()).await.expect("Envoy Gateway");
         cert_manager::make_authority(&cluster).await.expect("an authority");
         let neighbours = [cert_manager, envoy_gateway];
-        let world = Self { controller: Mutex::default(), _neighbours: neighbours, cluster, folder };
+        let world = Self { controller: Mutex::default(), _neighbours: neighbours, cluster, programs, folder };
         world.helm(&["install", RELEASE, CHART, "--create-namespace"]);
         *world.controller.lock().await = Some(world.start_controller().await);
         world
@@ -72,6 +74,7 @@ impl World {
 
     /// What the pod of the Deployment would be: its arguments, and the rights of its account.
     pub async fn start_controller(&self) -> Program {
+        static PODS: AtomicU8 = AtomicU8::new(0);
         let kubeconfig = self.cluster.service_account_kubeconfig(NAMESPACE, RELEASE).await.expect("a token");
         let deployments: Api<Deployment> = Api::namespaced(self.cluster.client().expect("a client"), NAMESPACE);
         let deployment = deployments.get(RELEASE).await.expect("the Deployment");
@@ -80,6 +83,7 @@ impl World {
         // A pod has an address of its own, and so all ports; here they are given.
         let is_address = |argument: &String| argument.contains("-address=");
         let mut command = Command::new(env!("CARGO_BIN_EXE_homelab-helper"));
+        command.env("POD_NAME", format!("{RELEASE}-{}", PODS.fetch_add(1, Ordering::Relaxed)));
         command.args(arguments.iter().filter(|argument| !is_address(argument)));
         let program = Program::start(command, &kubeconfig).expect("the controller");
         program.ready().await.expect("a ready controller");
