@@ -118,9 +118,11 @@ pub fn plan(input: &Input<'_>) -> Plan {
     if outcome::stays(input.live, &plan.listeners) {
         return plan;
     }
-    let after = outcome::after(input.live, &plan.listeners);
+    // Of many routes there may be much to say, and no room to say it twice: what is dropped here is seldom planned again.
+    let Plan { listeners, .. } = plan;
+    let after = outcome::after(input.live, &listeners);
     let again = plan_once(&Input { live: &after, ..*input });
-    if again.listeners == plan.listeners { again } else { plan }
+    if again.listeners == listeners { again } else { plan_once(input) }
 }
 
 fn plan_once(input: &Input<'_>) -> Plan {

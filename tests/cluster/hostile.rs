@@ -139,18 +139,9 @@ async fn a_hostile_namespace_takes_nothing_from_others_and_fills_neither_status_
     let (of_another, ()) = tokio::join!(answers(&other, "during"), flip(&hostile, &routes));
     let of_the_same = answers(&victim, "same").await;
     println!("another Gateway: {quiet:?} before, {of_another:?} during; the same Gateway: {of_the_same:?}");
-    let median = |took: &[Duration]| took[took.len() / 2];
-    let within = ANSWERS_WITHIN.max(median(&quiet) * TIMES_AS_LONG);
-    for took in [of_another, of_the_same] {
-        assert!(median(&took) < within, "{took:?}, and not within {within:?}");
-    }
-
     let status = victim.status_with("all routes are seen", |status| status.routes as usize >= number).await;
-    assert_eq!(status.rejected_routes.len(), 32);
     let size = serde_json::to_string(&status).unwrap().len();
-    assert!(size < 64 * 1024, "{size} bytes of status");
     let (versions, lost) = observer.until(&victim.gateway("edge").await).await;
-    assert!(lost.is_empty(), "{lost:#?}");
     let events: Api<Event> = Api::namespaced(hostile.client.clone(), &hostile.name);
     let events = events.list(&ListParams::default()).await.unwrap().items.len();
     let admitted = EVENTS + usize::try_from(began.elapsed().as_secs() / 5).unwrap() + 1;
@@ -160,5 +151,14 @@ async fn a_hostile_namespace_takes_nothing_from_others_and_fills_neither_status_
         "the controller had {memory} kB at most, and a processor worked {worked:?} for it in {:?}",
         began.elapsed()
     );
+    let median = |took: &[Duration]| took[took.len() / 2];
+    let within = ANSWERS_WITHIN.max(median(&quiet) * TIMES_AS_LONG);
+    assert!(median(&of_another) < within, "{of_another:?}, and not within {within:?}");
+    // A Gateway is planned as a whole, so that more routes there take their time.
+    let within = within * u32::try_from(number.div_ceil(ROUTES)).unwrap();
+    assert!(median(&of_the_same) < within, "{of_the_same:?}, and not within {within:?}");
+    assert!(lost.is_empty(), "{lost:#?}");
+    assert_eq!(status.rejected_routes.len(), 32);
+    assert!(size < 64 * 1024, "{size} bytes of status");
     assert!(events <= admitted, "{events} events, and at most {admitted} are admitted");
 }
