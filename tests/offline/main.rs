@@ -12,6 +12,8 @@ mod crd;
 mod generated;
 // The planner's rules, each as a pair of files: manifests in, plan out.
 mod golden;
+// What the image is built from.
+mod image;
 // What is counted, and that it is documented.
 mod metrics;
 // The laws of the planner, over random histories.
