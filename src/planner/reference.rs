@@ -52,3 +52,41 @@ fn warning(gateway: &GatewayRef, namespace: &str, secrets: &[&str]) -> Warning {
     );
     Warning { route: None, reason: WarningReason::RefNotPermitted, message }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn here() -> GatewayRef {
+        GatewayRef { namespace: "here".to_owned(), name: "edge".to_owned() }
+    }
+
+    fn using(secrets: &[(&str, &str)]) -> WrappedGatewaySpec {
+        let references: Vec<_> =
+            secrets.iter().map(|(namespace, name)| json!({ "namespace": namespace, "name": name })).collect();
+        let template = json!({ "tls": { "certificateRefs": references } });
+        serde_json::from_value(json!({ "gatewayClassName": "example", "listenerTemplate": template })).unwrap()
+    }
+
+    #[test]
+    fn only_what_is_elsewhere_needs_a_grant() {
+        assert!(!needs_grants(&here(), &using(&[])));
+        assert!(!needs_grants(&here(), &using(&[("here", "own")])));
+        assert!(needs_grants(&here(), &using(&[("here", "own"), ("there", "theirs")])));
+    }
+
+    #[test]
+    fn at_most_three_secrets_are_named() {
+        let all = [("there", "a"), ("there", "b"), ("there", "c"), ("there", "d")];
+        for (number, said) in [
+            (1, "Secret there/a, so"),
+            (3, "Secrets there/a, there/b, there/c, so"),
+            (4, "there/b, there/c and 1 more, so"),
+        ] {
+            let warnings = warnings(&here(), &using(&all[..number]), &[]);
+            assert!(warnings[0].message.contains(said), "{}", warnings[0].message);
+        }
+    }
+}
