@@ -25,6 +25,10 @@ e2e: ## The controller among its neighbours: cert-manager, Envoy Gateway, extern
 	cargo test --locked --test e2e --no-run
 	tests/neighbours/apart cargo test --locked --offline --test e2e -- --test-threads=1
 
+.PHONY: versions
+versions: ## The tests that need an API server, on each release of the Gateway API and of Kubernetes. It takes an hour.
+	cargo run --quiet --locked --example versions
+
 FUZZ_SECONDS ?= 60
 FUZZED := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
 

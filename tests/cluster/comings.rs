@@ -35,7 +35,7 @@ impl World {
 }
 
 async fn route(place: &Place, kind: &str, version: &str, name: &str, port: u16) {
-    place.route(kind, version, name, json!({ "parentRefs": [{ "name": "edge", "port": port }] })).await;
+    place.route_at(kind, version, name, json!({ "parentRefs": [{ "name": "edge", "port": port }] })).await;
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn missing_crds_are_waited_for_and_that_is_said_by_readiness_log_and_metri
     assert_eq!(world.logged("404").await, 0, "{}", world.log().await);
 
     world.cluster.apply_yaml(&crd_yaml()).await.unwrap();
-    world.cluster.install(GatewayApi::NEWEST).await.unwrap();
+    world.cluster.install(GatewayApi::chosen()).await.unwrap();
     let came = Instant::now();
     let place = world.namespace("missing").await;
     place.wrap(json!({})).await;

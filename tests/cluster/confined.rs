@@ -71,7 +71,7 @@ async fn it_works_as_a_user_without_home_or_capability_where_nothing_can_be_writ
         println!("skipped: this machine does not let its users have namespaces of their own");
         return;
     }
-    let world = Arc::new(World::without_controller(served(GatewayApi::NEWEST).await).await);
+    let world = Arc::new(World::without_controller(served(GatewayApi::chosen()).await).await);
     let (contents, root) = (contents(&world).await, TempDir::new().unwrap());
     let mut command = in_a_namespace();
     let port = world.cluster.url().rsplit(':').next().unwrap().to_owned();

@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 /// A control plane in which nobody but the test writes Gateways.
 pub async fn cluster() -> &'static ControlPlane {
     static CLUSTER: OnceCell<ControlPlane> = OnceCell::const_new();
-    CLUSTER.get_or_init(|| start(GatewayApi::NEWEST)).await
+    CLUSTER.get_or_init(|| start(GatewayApi::chosen())).await
 }
 
 pub async fn start(gateway_api: GatewayApi) -> ControlPlane {

@@ -114,9 +114,9 @@ async fn each_warning_of_a_route_is_told_once_on_the_route() {
     let place = World::shared().await.namespace("warned").await;
     place.wrap(json!({})).await;
     let port = |port: u16| json!({ "parentRefs": [{ "name": "edge", "port": port }] });
-    place.route("TCPRoute", "v1", "first", port(5432)).await;
+    place.route("TCPRoute", "first", port(5432)).await;
     place.has_names(&["tcp-5432"]).await;
-    place.route("TCPRoute", "v1", "second", port(5432)).await;
+    place.route("TCPRoute", "second", port(5432)).await;
     place.has_events("second", &[("SharedPort", 1)]).await;
 
     place.http("exact", &["www.example.com"]).await;

@@ -77,7 +77,7 @@ async fn the_last_route_leaves_and_the_gateway_stays_with_its_placeholder() {
 
 #[tokio::test]
 async fn a_route_deleted_while_the_controller_was_down_is_gone_when_it_is_back() {
-    let world = std::sync::Arc::new(World::start(controlplane::GatewayApi::NEWEST).await);
+    let world = std::sync::Arc::new(World::start(controlplane::GatewayApi::chosen()).await);
     let place = world.namespace("down").await;
     place.wrap(json!({})).await;
     place.http("stays", &["stays.example.com"]).await;

@@ -29,7 +29,7 @@ async fn a_route_that_no_rule_can_serve_leaves_all_others_served() {
     place.http("web", &["www.example.com"]).await;
     place.has_names(&["https-443-www-example-com"]).await;
     let greedy = json!({ "parentRefs": [{ "name": "edge", "port": 443 }] });
-    place.route("TCPRoute", "v1", "greedy", greedy).await;
+    place.route("TCPRoute", "greedy", greedy).await;
     let status = place.status_with("it is rejected", |status| status.rejected == 1).await;
     assert_eq!(status.rejected_routes[0].reason, "PortConflict");
     assert!(is(&status, "Ready", "True"), "one bad route is not the Gateway's fault");

@@ -21,12 +21,12 @@ async fn all_five(place: &Place, tls: &str, tcp_and_udp: &str) {
     place.wrap(json!({})).await;
     place.http("http", &["http.example.com"]).await;
     let grpc = json!({ "parentRefs": parents(443), "hostnames": ["grpc.example.com"] });
-    place.route("GRPCRoute", "v1", "grpc", grpc).await;
+    place.route("GRPCRoute", "grpc", grpc).await;
     let terminated = json!({ "parentRefs": parents(993), "hostnames": ["mail.example.com"], "rules": rules });
-    place.route("TLSRoute", tls, "terminated", terminated).await;
+    place.route_at("TLSRoute", tls, "terminated", terminated).await;
     let through = json!({ "parentRefs": parents(8443), "hostnames": ["vault.example.com"], "rules": rules });
     place.apply(annotated("TLSRoute", tls, "through", "tls-mode", "Passthrough", through)).await;
-    place.route("TCPRoute", tcp_and_udp, "tcp", json!({ "parentRefs": parents(25565) })).await;
+    place.route_at("TCPRoute", tcp_and_udp, "tcp", json!({ "parentRefs": parents(25565) })).await;
     let by_annotation = json!({ "parentRefs": [{ "name": "edge" }], "rules": rules });
     place.apply(annotated("UDPRoute", tcp_and_udp, "udp", "ports", "53, 5353", by_annotation)).await;
 }
@@ -92,6 +92,6 @@ async fn a_standard_channel_without_tcp_and_udp_serves_tls() {
     let rules = json!([{ "backendRefs": [{ "name": "backend", "port": 80 }] }]);
     let spec =
         json!({ "parentRefs": [{ "name": "edge", "port": 993 }], "hostnames": ["mail.example.com"], "rules": rules });
-    place.route("TLSRoute", "v1", "mail", spec).await;
+    place.route("TLSRoute", "mail", spec).await;
     place.has_names(&["tls-993-mail-example-com"]).await;
 }

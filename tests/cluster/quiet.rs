@@ -13,13 +13,13 @@ const WORK: Duration = Duration::from_millis(300);
 
 #[tokio::test]
 async fn nothing_is_written_or_listed_or_computed_while_nothing_changes_and_one_write_a_change() {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     let place = world.namespace("quiet").await;
     place.wrap(json!({ "addresses": [{ "value": "192.0.2.1" }], "infrastructure": { "labels": { "a": "b" } } })).await;
     for name in ["a", "b", "c"] {
         place.http(name, &[&format!("{name}.example.com")]).await;
     }
-    place.route("TCPRoute", "v1", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
+    place.route("TCPRoute", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
     place.status_with("all is settled", |status| status.routes == 4 && status.listeners == 3).await;
 
     let (before, worked) = (world.requests().await, world.processor_time().await);

@@ -104,7 +104,7 @@ async fn alone(spec: Value) -> (Desk, MutexGuard<'static, ()>) {
     static CLUSTER: OnceCell<ControlPlane> = OnceCell::const_new();
     static ALONE: Mutex<()> = Mutex::const_new(());
     let guard = ALONE.lock().await;
-    let cluster = CLUSTER.get_or_init(|| start(GatewayApi::NEWEST)).await;
+    let cluster = CLUSTER.get_or_init(|| start(GatewayApi::chosen())).await;
     let all: Api<WrappedGateway> = Api::all(cluster.client().expect("a client"));
     for left in all.list(&ListParams::default()).await.expect("WrappedGateways") {
         let namespace = left.namespace().unwrap_or_default();
@@ -326,7 +326,7 @@ async fn a_cluster_without_gateways_is_waited_for() {
     controllers.served.send_replace(Some(Served { wrapped_gateway: true, ..Served::default() }));
     let status = desk.status_with("it is said why", |status| is(status, "Ready", "False")).await;
     assert_eq!(reason(&status, "Ready"), "GatewayFetchFailed");
-    cluster.install(GatewayApi::NEWEST).await.unwrap();
+    cluster.install(GatewayApi::chosen()).await.unwrap();
     controllers.served.send_replace(Some(everything_served()));
     desk.status_with("it is Ready", |status| is(status, "Ready", "True")).await;
     controllers.stop().await;

@@ -45,7 +45,7 @@ impl Place {
 
 #[tokio::test]
 async fn what_the_diff_of_a_cluster_shows_is_what_the_controller_then_does() {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     let place = world.namespace("diff").await;
     place.wrap(json!({})).await;
     place.http("stays", &["stays.example.com"]).await;
@@ -64,7 +64,7 @@ async fn what_the_diff_of_a_cluster_shows_is_what_the_controller_then_does() {
 
     place.delete("HTTPRoute", "goes").await;
     place.http("comes", &["comes.example.com"]).await;
-    place.route("TCPRoute", "v1", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
+    place.route("TCPRoute", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
     place.wrap(json!({ "addresses": [{ "value": "192.0.2.1" }] })).await;
     let before = world.requests().await;
     let uid = place.wrapped().get("edge").await.expect("the WrappedGateway").metadata.uid.expect("its uid");

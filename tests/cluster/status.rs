@@ -14,7 +14,7 @@ async fn troubled(word: &str) -> Place {
     place.http("web", &["www.example.com"]).await;
     place.has_names(&["https-443-www-example-com"]).await;
     place.http("new", &["new.example.com"]).await;
-    place.route("TCPRoute", "v1", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
+    place.route("TCPRoute", "greedy", json!({ "parentRefs": [{ "name": "edge", "port": 443 }] })).await;
     place.has_names(&["https-443-www-example-com", "https-443-new-example-com"]).await;
     program(&place).await;
     certificate(&place, "edge.https-443-www-example-com").await;

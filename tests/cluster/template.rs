@@ -68,7 +68,7 @@ async fn one_certificate_is_shared_by_all_listeners_that_end_tls_and_options_are
     place.wrap(json!({ "listenerTemplate": { "tls": tls } })).await;
     place.http("a", &["a.example.com"]).await;
     let mail = json!({ "parentRefs": [{ "name": "edge", "port": 993 }], "hostnames": ["mail.example.com"] });
-    place.route("TLSRoute", "v1", "mail", mail).await;
+    place.route("TLSRoute", "mail", mail).await;
     place.http_to("plain", &["plain.example.com"], json!([{ "name": "edge", "port": 80 }])).await;
     let gateway = place.gateway_with("edge", "all three are there", |gateway| listeners(gateway).len() == 3).await;
     for listener in listeners(&gateway) {

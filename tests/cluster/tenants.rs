@@ -27,7 +27,7 @@ impl Place {
 
     async fn asks_for_port(&self, host: &Place, kind: &str, name: &str, port: u16) {
         let parents = json!([{ "name": "edge", "namespace": host.name, "port": port }]);
-        self.route(kind, "v1", name, json!({ "parentRefs": parents })).await;
+        self.route(kind, name, json!({ "parentRefs": parents })).await;
     }
 
     /// Waits until these are rejected and nobody else is.
@@ -45,7 +45,7 @@ impl Place {
 
 #[tokio::test]
 async fn a_changed_label_counts_at_once_and_namespaces_are_watched_only_while_labels_are_needed() {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     let (host, red, _) = three(&world).await;
     let asked = async |verb: &'static str| world.requests().await.of("namespaces").only(|key| key.verb == verb).total();
     // A selector that looks at nothing but names needs no labels.

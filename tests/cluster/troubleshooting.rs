@@ -101,7 +101,7 @@ async fn routes_that_ask_for_what_they_cannot_have() {
 async fn routes_that_say_too_little() {
     let place = World::shared().await.namespace("infra").await;
     place.wrap(json!({})).await;
-    place.route("TCPRoute", "v1", "db", json!({ "parentRefs": [{ "name": "edge" }] })).await;
+    place.route("TCPRoute", "db", json!({ "parentRefs": [{ "name": "edge" }] })).await;
     let rules = json!([{ "backendRefs": [{ "name": "backend", "port": 80 }] }]);
     place
         .apply(json!({
@@ -146,7 +146,7 @@ async fn a_gateway_api_that_is_too_old() {
 
 #[tokio::test]
 async fn a_controller_without_a_right() {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     world.stop_controller().await;
     let place = world.namespace("infra").await;
     let mut rules = granted::rules();
@@ -164,7 +164,7 @@ async fn a_controller_without_a_right() {
 #[tokio::test]
 async fn a_cluster_without_the_definition() {
     let cluster = ControlPlane::start().await.expect("a control plane");
-    cluster.install(GatewayApi::NEWEST).await.expect("the Gateway API");
+    cluster.install(GatewayApi::chosen()).await.expect("the Gateway API");
     let shown = shown(&cluster, "default");
     assert!(shown.starts_with("error: "), "{shown}");
     is_in_readme(&shown, &[]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use controlplane::{ControlPlane, GatewayApi, Program, Requests, eventually};
 use homelab_helper::api::{WrappedGateway, WrappedGatewayStatus, crd_yaml};
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
@@ -53,7 +54,7 @@ impl World {
     /// needs a client of its own.
     pub async fn shared() -> Arc<Self> {
         static SHARED: OnceCell<Arc<World>> = OnceCell::const_new();
-        let shared = SHARED.get_or_init(|| async { Arc::new(Self::start(GatewayApi::NEWEST).await) }).await;
+        let shared = SHARED.get_or_init(|| async { Arc::new(Self::start(GatewayApi::chosen()).await) }).await;
         Arc::clone(shared)
     }
 
@@ -154,10 +155,25 @@ impl Place {
     }
 
     pub async fn http_to(&self, name: &str, hostnames: &[&str], parents: Value) {
-        self.route("HTTPRoute", "v1", name, json!({ "parentRefs": parents, "hostnames": hostnames })).await;
+        self.route("HTTPRoute", name, json!({ "parentRefs": parents, "hostnames": hostnames })).await;
     }
 
-    pub async fn route(&self, kind: &str, version: &str, name: &str, mut spec: Value) {
+    /// A route of that kind, at the version that is served here.
+    pub async fn route(&self, kind: &str, name: &str, spec: Value) {
+        self.route_at(kind, &self.version_of(kind).await, name, spec).await;
+    }
+
+    /// The stablest version of that kind of route that is served here. What is said where there is none is known to
+    /// `make versions`.
+    async fn version_of(&self, kind: &str) -> String {
+        let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
+        let name = format!("{}s.gateway.networking.k8s.io", kind.to_lowercase());
+        let versions = crds.get_opt(&name).await.expect("an answer").map_or_else(Vec::new, |crd| crd.spec.versions);
+        let served = versions.into_iter().filter(|version| version.served).map(|version| version.name);
+        served.min().unwrap_or_else(|| panic!("not applicable: {} serves no {kind}", GatewayApi::chosen()))
+    }
+
+    pub async fn route_at(&self, kind: &str, version: &str, name: &str, mut spec: Value) {
         if spec["rules"].is_null() {
             spec["rules"] = json!([{ "backendRefs": [{ "name": "backend", "port": 80 }] }]);
         }
@@ -177,7 +193,11 @@ impl Place {
     }
 
     pub fn objects(&self, kind: &str) -> Api<DynamicObject> {
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", kind));
+        self.objects_at(kind, "v1")
+    }
+
+    fn objects_at(&self, kind: &str, version: &str) -> Api<DynamicObject> {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("gateway.networking.k8s.io", version, kind));
         Api::namespaced_with(self.client.clone(), &self.name, &resource)
     }
 
@@ -186,7 +206,8 @@ impl Place {
     }
 
     pub async fn delete(&self, kind: &str, name: &str) {
-        self.objects(kind).delete(name, &DeleteParams::default()).await.expect("a deletion");
+        let version = self.version_of(kind).await;
+        self.objects_at(kind, &version).delete(name, &DeleteParams::default()).await.expect("a deletion");
     }
 
     /// A Gateway `edge` of somebody else, with a listener `theirs`, which is not written with server-side apply.

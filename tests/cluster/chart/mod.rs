@@ -48,7 +48,7 @@ fn account_with(rules: &Value) -> Vec<Value> {
 /// Starts a cluster that serves all kinds of which the chart has objects.
 async fn cluster() -> ControlPlane {
     let cluster = ControlPlane::start().await.expect("a control plane");
-    cluster.install(GatewayApi::NEWEST).await.expect("the Gateway API");
+    cluster.install(GatewayApi::chosen()).await.expect("the Gateway API");
     cluster.apply(monitoring_crds().expect("the CRDs")).await.expect("the CRDs of the Prometheus Operator");
     cluster
 }

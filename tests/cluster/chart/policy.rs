@@ -167,7 +167,7 @@ async fn cluster(gateway_api: GatewayApi, mode: &str) -> ControlPlane {
 
 #[tokio::test]
 async fn the_policy_warns_of_what_the_planner_rejects_and_of_nothing_else() {
-    let cluster = cluster(GatewayApi::NEWEST, "warn").await;
+    let cluster = cluster(GatewayApi::chosen(), "warn").await;
     let game = case("TCPRoute", &[], GAME, PORT_REQUIRED).route();
     eventually("the other policy is in force too", WITHIN, async || match complaint(&cluster, &game) {
         nothing if nothing.is_empty() => Err("nothing is said"),

@@ -118,7 +118,7 @@ struct Watched {
 impl Watched {
     async fn start() -> Self {
         let cluster = ControlPlane::start_strict().await.expect("a control plane");
-        cluster.install(GatewayApi::NEWEST).await.expect("the Gateway API");
+        cluster.install(GatewayApi::chosen()).await.expect("the Gateway API");
         cluster.apply_yaml(&crd_yaml()).await.expect("the CRD of WrappedGateway");
         cluster.apply([Go::crd()]).await.expect("the CRD of the later Go version");
         // It learns then which kinds may be owners.
@@ -255,10 +255,10 @@ async fn has_event(place: &Place, count: i32) {
 async fn routes(place: &Place) {
     let to = |port: u16| json!([{ "name": "edge", "port": port }]);
     place.http_to("www", &["www.example.com"], json!([{ "name": "edge", "sectionName": "www" }])).await;
-    place.route("GRPCRoute", "v1", "rpc", json!({ "parentRefs": to(443), "hostnames": ["rpc.example.com"] })).await;
-    place.route("TLSRoute", "v1", "tls", json!({ "parentRefs": to(8443), "hostnames": ["tls.example.com"] })).await;
-    place.route("TCPRoute", "v1", "tcp", json!({ "parentRefs": to(25565) })).await;
-    place.route("UDPRoute", "v1", "udp", json!({ "parentRefs": to(53) })).await;
+    place.route("GRPCRoute", "rpc", json!({ "parentRefs": to(443), "hostnames": ["rpc.example.com"] })).await;
+    place.route("TLSRoute", "tls", json!({ "parentRefs": to(8443), "hostnames": ["tls.example.com"] })).await;
+    place.route("TCPRoute", "tcp", json!({ "parentRefs": to(25565) })).await;
+    place.route("UDPRoute", "udp", json!({ "parentRefs": to(53) })).await;
 }
 
 async fn is_clean(place: &Place, go: &Go<'_>) -> Result<(), String> {

@@ -66,7 +66,7 @@ async fn finalizers_of_others_survive_and_keep_a_gateway_that_is_not_written_any
 
 #[tokio::test]
 async fn what_was_missed_while_no_controller_ran_is_made_up_for() {
-    let place = own(GatewayApi::NEWEST).await;
+    let place = own(GatewayApi::chosen()).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     game.apply(Some("play.example.com"), &["edge"]).await;
@@ -108,13 +108,13 @@ async fn what_was_missed_while_no_controller_ran_is_made_up_for() {
 
 #[tokio::test]
 async fn the_finalizer_waits_for_the_controller_and_only_where_there_are_names() {
-    let place = own(GatewayApi::NEWEST).await;
+    let place = own(GatewayApi::chosen()).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     place.wrap_as("plain", json!({})).await;
     game.apply(Some("play.example.com"), &["edge"]).await;
     let spec = json!({ "parentRefs": [{ "name": "plain", "port": 9000 }] });
-    place.route("TCPRoute", "v1", "nameless", spec).await;
+    place.route("TCPRoute", "nameless", spec).await;
     game.is_named("play.example.com").await;
     place.gateway_with("plain", "it is there", |gateway| names(gateway) == ["tcp-9000"]).await;
 
@@ -130,7 +130,7 @@ async fn the_finalizer_waits_for_the_controller_and_only_where_there_are_names()
 
 #[tokio::test]
 async fn a_wrapped_gateway_that_has_to_stay_says_why() {
-    let place = own(GatewayApi::NEWEST).await;
+    let place = own(GatewayApi::chosen()).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     game.apply(Some("play.example.com"), &["edge"]).await;

@@ -162,7 +162,7 @@ async fn a_route_that_gets_no_listener_is_named_all_the_same() {
 
 #[tokio::test]
 async fn names_need_no_rights_but_those_that_the_chart_gives() {
-    let place = own(GatewayApi::NEWEST).await;
+    let place = own(GatewayApi::chosen()).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     game.apply(Some("play.example.com"), &["edge"]).await;
@@ -179,7 +179,7 @@ async fn names_need_no_rights_but_those_that_the_chart_gives() {
 
 #[tokio::test]
 async fn nothing_is_written_at_rest_and_a_new_name_costs_four_writes() {
-    let place = own(GatewayApi::NEWEST).await;
+    let place = own(GatewayApi::chosen()).await;
     let game = Game::tcp(&place);
     place.wrap(json!({})).await;
     game.apply(None, &["edge"]).await;

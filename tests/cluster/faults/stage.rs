@@ -217,7 +217,7 @@ pub fn host(name: &str) -> String {
 /// A control plane without WrappedGateways, and without controllers.
 async fn take_world() -> Arc<World> {
     let free = FREE.lock().unwrap().pop();
-    let Some(world) = free else { return Arc::new(World::bare(served(GatewayApi::NEWEST).await)) };
+    let Some(world) = free else { return Arc::new(World::bare(served(GatewayApi::chosen()).await)) };
     let left: Api<WrappedGateway> = Api::all(world.cluster.client().unwrap());
     for wrapped in left.list(&ListParams::default()).await.unwrap() {
         let of_namespace: Api<WrappedGateway> =

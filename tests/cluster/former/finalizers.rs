@@ -16,7 +16,7 @@ const MANY: usize = 100;
 const CLEAN_WITHIN: Duration = Duration::from_mins(3);
 
 async fn place() -> Place {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     world.stop_controller().await;
     world.namespace("former").await
 }

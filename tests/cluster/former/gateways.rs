@@ -20,7 +20,7 @@ const LEFT: [(&str, &str, u16, Option<&str>); 5] = [
 
 /// A namespace on a cluster of its own, where no controller is at work.
 async fn place() -> Place {
-    let world = Arc::new(World::start(GatewayApi::NEWEST).await);
+    let world = Arc::new(World::start(GatewayApi::chosen()).await);
     world.stop_controller().await;
     world.namespace("former").await
 }
@@ -31,9 +31,9 @@ async fn routes(place: &Place) {
     for (section, host) in [("api", "api.example.com"), ("www", "www.example.com")] {
         place.http_to(section, &[host], parent(section, 443)).await;
     }
-    place.route("TCPRoute", "v1", "game", json!({ "parentRefs": parent("game", 25565) })).await;
+    place.route("TCPRoute", "game", json!({ "parentRefs": parent("game", 25565) })).await;
     let vault = json!({ "parentRefs": parent("vault", 8200), "hostnames": ["vault.example.com"] });
-    place.route("TLSRoute", "v1", "vault", vault).await;
+    place.route("TLSRoute", "vault", vault).await;
 }
 
 /// Another controller and a person have something on the Gateway.

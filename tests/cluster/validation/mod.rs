@@ -76,7 +76,7 @@ async fn shared_control_plane() -> &'static ControlPlane {
     SHARED
         .get_or_init(|| async {
             let control_plane = ControlPlane::start().await.expect("a control plane");
-            control_plane.install(GatewayApi::NEWEST).await.expect("the CRDs of the Gateway API");
+            control_plane.install(GatewayApi::chosen()).await.expect("the CRDs of the Gateway API");
             control_plane.apply([definition()]).await.expect("the CRD of WrappedGateway");
             control_plane
         })

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::pinned::{Module, Pinned};
 
-/// The module that pins the versions of the programs.
-const MODULE: Module = Module {
+/// The releases of Kubernetes that there are, by the names that the variable `KUBERNETES` may have; the first is taken
+/// where it has none.
+const RELEASES: [(&str, Module); 2] = [("1.36", NEWEST), ("1.34", OLDEST)];
+
+const NEWEST: Module = Module {
     folder: concat!(env!("CARGO_MANIFEST_DIR"), "/tools"),
     go_mod: include_str!("../tools/go.mod"),
     go_sum: include_str!("../tools/go.sum"),
@@ -15,6 +18,13 @@ const MODULE: Module = Module {
     main: KUBERNETES,
     prefix: "",
     linker_flags,
+};
+
+const OLDEST: Module = Module {
+    folder: concat!(env!("CARGO_MANIFEST_DIR"), "/tools-1.34"),
+    go_mod: include_str!("../tools-1.34/go.mod"),
+    go_sum: include_str!("../tools-1.34/go.sum"),
+    ..NEWEST
 };
 
 const KUBERNETES: &str = "k8s.io/kubernetes";
@@ -51,6 +61,8 @@ pub struct Binaries {
 impl Binaries {
     /// Finds the programs, and builds those that are missing. The first time that takes about four minutes.
     ///
+    /// `KUBERNETES` names the release, such as `1.34`; without it, it is the newest.
+    ///
     /// Where `KUBEBUILDER_ASSETS` is set, it names a folder that holds kube-apiserver, etcd and kubectl;
     /// kube-controller-manager, which such folders tend to lack, is taken from there if it is present and built otherwise.
     ///
@@ -59,7 +71,7 @@ impl Binaries {
     pub fn ensure() -> Result<Self> {
         match env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
             Some(folder) => Self::from_assets(Path::new(&folder)),
-            None => Self::from_cache(),
+            None => Self::from_cache(release(&env::var("KUBERNETES").unwrap_or_default())?),
         }
     }
 
@@ -74,17 +86,17 @@ impl Binaries {
             kubectl: required(&KUBECTL)?,
             kube_controller_manager: match asset(&KUBE_CONTROLLER_MANAGER) {
                 Some(path) => path,
-                None => MODULE.cached(&KUBE_CONTROLLER_MANAGER)?,
+                None => NEWEST.cached(&KUBE_CONTROLLER_MANAGER)?,
             },
         })
     }
 
-    fn from_cache() -> Result<Self> {
+    fn from_cache(release: &Module) -> Result<Self> {
         Ok(Self {
-            kube_apiserver: MODULE.cached(&KUBE_APISERVER)?,
-            kube_controller_manager: MODULE.cached(&KUBE_CONTROLLER_MANAGER)?,
-            kubectl: MODULE.cached(&KUBECTL)?,
-            etcd: MODULE.cached(&ETCD)?,
+            kube_apiserver: release.cached(&KUBE_APISERVER)?,
+            kube_controller_manager: release.cached(&KUBE_CONTROLLER_MANAGER)?,
+            kubectl: release.cached(&KUBECTL)?,
+            etcd: release.cached(&ETCD)?,
         })
     }
 
@@ -113,6 +125,13 @@ impl Binaries {
     }
 }
 
+/// The module that pins a release.
+fn release(name: &str) -> Result<&'static Module> {
+    let known = || RELEASES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
+    let found = RELEASES.iter().find(|(known, _)| *known == name || name.is_empty());
+    found.map(|(_, module)| module).ok_or_else(|| Error::UnknownRelease { name: name.to_owned(), known: known() })
+}
+
 /// Without these the programs call themselves v0.0.0, and the API server refuses feature gates of its own version.
 fn linker_flags(module: &Module) -> String {
     let version = module.version(KUBERNETES);
@@ -128,8 +147,17 @@ mod tests {
 
     #[test]
     fn the_versions_come_from_go_mod() {
-        assert!(MODULE.version(KUBERNETES).starts_with("v1."), "{}", MODULE.version(KUBERNETES));
-        assert!(MODULE.version(ETCD.module).starts_with("v3."), "{}", MODULE.version(ETCD.module));
-        assert!(linker_flags(&MODULE).contains("gitMajor=1 "), "{}", linker_flags(&MODULE));
+        for (name, module) in &RELEASES {
+            assert!(module.version(KUBERNETES).starts_with(&format!("v{name}.")), "{}", module.version(KUBERNETES));
+            assert!(module.version(ETCD.module).starts_with("v3."), "{}", module.version(ETCD.module));
+            let flags = linker_flags(module);
+            assert!(flags.contains("gitMajor=1 ") && flags.ends_with(&name[2..]), "{flags}");
+        }
+    }
+
+    #[test]
+    fn a_release_that_is_not_there_is_told_beside_those_that_are() {
+        let error = release("1.20").map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("1.20") && error.contains("1.36 and 1.34"), "{error}");
     }
 }

@@ -37,6 +37,15 @@ pub enum Error {
         program: &'static str,
     },
 
+    /// `KUBERNETES` names a release that is not pinned.
+    #[error("KUBERNETES is {name}, which is not known here; {known} are")]
+    UnknownRelease {
+        /// What the variable says.
+        name: String,
+        /// What it may say.
+        known: String,
+    },
+
     /// There is no place to keep what was built.
     #[error(
         "neither XDG_CACHE_HOME nor HOME is set; set one, so that there is a place for the programs that are built"

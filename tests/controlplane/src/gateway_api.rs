@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde_json::Value;
 
@@ -78,7 +79,28 @@ impl fmt::Display for GatewayApi {
     }
 }
 
+impl FromStr for GatewayApi {
+    type Err = String;
+
+    /// Reads what it is displayed as.
+    fn from_str(written: &str) -> std::result::Result<Self, String> {
+        let known = || Self::all().map(|known| known.to_string()).collect::<Vec<_>>().join(", ");
+        let found = Self::all().find(|known| known.to_string() == written);
+        found.ok_or_else(|| format!("`{written}` is no Gateway API that is known here: {}", known()))
+    }
+}
+
 impl GatewayApi {
+    /// The one that the variable `GATEWAY_API` names, such as `v1.5.1 experimental`; without it, the newest.
+    ///
+    /// # Panics
+    /// When there is no such Gateway API.
+    #[must_use]
+    pub fn chosen() -> Self {
+        let parse = |written: String| written.parse().unwrap_or_else(|error| panic!("GATEWAY_API: {error}"));
+        std::env::var("GATEWAY_API").map_or(Self::NEWEST, parse)
+    }
+
     /// The standard channel of the newest release.
     pub const NEWEST: Self = Self { version: Version::NEWEST, channel: Channel::Standard };
 
