@@ -138,7 +138,9 @@ async fn a_hostile_namespace_takes_nothing_from_others_and_fills_neither_status_
     println!("{number} routes with {HOSTNAMES} hostnames each after {:.1} s", began.elapsed().as_secs_f32());
     let (of_another, ()) = tokio::join!(answers(&other, "during"), flip(&hostile, &routes));
     let of_the_same = answers(&victim, "same").await;
-    println!("another Gateway: {quiet:?} before, {of_another:?} during; the same Gateway: {of_the_same:?}");
+    // The machine may have become busy with something else since.
+    let after = answers(&other, "after").await;
+    println!("another Gateway: {quiet:?} before, {of_another:?} during, {after:?} after; the same: {of_the_same:?}");
     let status = victim.status_with("all routes are seen", |status| status.routes as usize >= number).await;
     let size = serde_json::to_string(&status).unwrap().len();
     let (versions, lost) = observer.until(&victim.gateway("edge").await).await;
@@ -152,7 +154,7 @@ async fn a_hostile_namespace_takes_nothing_from_others_and_fills_neither_status_
         began.elapsed()
     );
     let median = |took: &[Duration]| took[took.len() / 2];
-    let within = ANSWERS_WITHIN.max(median(&quiet) * TIMES_AS_LONG);
+    let within = ANSWERS_WITHIN.max(median(&quiet).max(median(&after)) * TIMES_AS_LONG);
     assert!(median(&of_another) < within, "{of_another:?}, and not within {within:?}");
     // A Gateway is planned as a whole, so that more routes there take their time.
     let within = within * u32::try_from(number.div_ceil(ROUTES)).unwrap();
