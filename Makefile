@@ -53,9 +53,11 @@ fuzz: ## A minute (FUZZ_SECONDS) for each fuzz target; skipped where cargo-fuzz 
 mutants: ## Whether the tests would notice each change of the planner; takes hours. It needs cargo-mutants.
 	PROPTEST_CASES=1000 cargo mutants --config tests/mutants.toml --output $(or $(CARGO_TARGET_DIR),target)
 
+BENCH ?=
+
 .PHONY: bench
-bench: ## How long a route takes to reach its Gateway, beside a plain client in the same run.
-	cargo bench --locked --bench latency
+bench: ## How fast and how small the controller is, beside a plain client in the same run; writes BENCHMARKS.md.
+	cargo bench --locked --bench controller -- $(BENCH)
 
 .PHONY: bench-memory
 bench-memory: ## What 10,000 routes cost in memory, also where 300 of them are as large as they can be.

@@ -1,0 +1,60 @@
+//! `make bench`: how fast and how small the controller is, beside a plain client in the same run.
+//!
+//! It measures whole processes against a real API server, so that any program can be measured that makes Gateways of
+//! WrappedGateways (`--program`). What it finds out goes to `benches/results`, a file for each size of the cluster; the page
+//! and the plot are made of all that is there, so that sizes which take long to make need not be made every time.
+//!
+//! - `args.rs`: which programs, in how large clusters;
+//! - `cluster.rs`, `seen.rs`, `process.rs`: the API server with its objects, what a watch of it shows, the program;
+//! - `plain.rs`: the floor;
+//! - `measures`: one file for each kind of measure;
+//! - `figures.rs`, `aims.rs`, `table.rs`, `plot.rs`, `explained.md`: what was found out, and how it is shown.
+
+mod aims;
+mod args;
+mod cluster;
+mod figures;
+mod measures;
+mod plain;
+mod plot;
+mod process;
+mod seen;
+mod table;
+
+use std::fs;
+
+use args::{Args, Size};
+use figures::Found;
+use measures::Scope;
+
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let args = Args::read();
+    let results = args.output.join("benches/results");
+    for size in &args.beside {
+        measure(&args, *size, false).await?.save(&results)?;
+    }
+    for size in &args.sizes {
+        measure(&args, *size, true).await?.save(&results)?;
+    }
+    let all = Found::all(&results)?;
+    let page = table::page(&all);
+    println!("{page}");
+    fs::write(results.join("plot.svg"), plot::svg(&all))?;
+    fs::write(args.output.join("BENCHMARKS.md"), page)?;
+    Ok(())
+}
+
+async fn measure(args: &Args, size: Size, whole: bool) -> Outcome<Found> {
+    let mut found = Found::new(size, whole);
+    let scope = Scope { size, whole, args };
+    for subject in args.subjects()? {
+        // The floor is the same for all.
+        let floor = found.programs.is_empty().then_some(&mut found.floor);
+        let program = measures::take(&subject, scope, floor).await?;
+        found.programs.push(program);
+    }
+    Ok(found)
+}

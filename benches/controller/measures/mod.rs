@@ -1,0 +1,73 @@
+//! The measures, in the order in which they are taken.
+
+mod burst;
+mod churn;
+mod latency;
+mod rest;
+mod side;
+mod start;
+mod writes;
+
+use crate::Outcome;
+use crate::args::{Args, Size, Subject};
+use crate::cluster::Cluster;
+use crate::figures::{Figures, Program};
+use side::Side;
+
+/// Listeners that a Gateway has when a route is added, of each measure of the latency.
+const LISTENERS: [usize; 4] = [5, 20, 40, 60];
+/// That of them which is measured at every size of the cluster.
+pub const BESIDE: usize = 20;
+
+/// How much is measured, and how often.
+#[derive(Clone, Copy)]
+pub struct Scope<'a> {
+    pub size: Size,
+    /// Everything, or only what is compared side by side.
+    pub whole: bool,
+    pub args: &'a Args,
+}
+
+impl Scope<'_> {
+    fn listeners(&self) -> &'static [usize] {
+        if self.whole { &LISTENERS } else { &[BESIDE] }
+    }
+}
+
+/// Takes all measures of a program, and, where they are asked for, of the plain client on the same cluster.
+pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figures>) -> Outcome<Program> {
+    let cluster = Cluster::start(subject).await?;
+    let mut figures = Figures::new();
+    start::empty(&cluster, subject, &mut figures).await?;
+    eprintln!("{}: making {} routes", subject.name, scope.size.total());
+    cluster.fill(scope.size).await?;
+    if let Some(floor) = floor {
+        eprintln!("{}: the plain client", scope.size);
+        self::floor(&cluster, scope, floor).await?;
+    }
+    eprintln!("{}: {}", scope.size, subject.name);
+    let process = start::full(&cluster, subject, scope.size, &mut figures).await?;
+    let side = || Side::program(&cluster);
+    for listeners in scope.listeners() {
+        latency::at(&side(), *listeners, scope.args.samples, Some(&process), &mut figures).await?;
+    }
+    let requests = writes::per_route(&side(), &mut figures).await?;
+    if scope.whole {
+        rest::rest(&cluster, &process, scope.args.rest, &mut figures).await?;
+        burst::paced_and_at_once(&side(), &mut figures).await?;
+        churn::churn(&cluster, &process, scope, &mut figures).await?;
+    }
+    process.end()?;
+    Ok(Program { name: subject.name.clone(), figures, requests })
+}
+
+async fn floor(cluster: &Cluster, scope: Scope<'_>, figures: &mut Figures) -> Outcome {
+    start::plain(cluster, scope.size, figures).await?;
+    for listeners in scope.listeners() {
+        latency::at(&Side::plain(cluster), *listeners, scope.args.samples, None, figures).await?;
+    }
+    if scope.whole {
+        burst::paced_and_at_once(&Side::plain(cluster), figures).await?;
+    }
+    Ok(())
+}
