@@ -24,11 +24,11 @@ pub struct Args {
     /// `KUBECONFIG`, `HEALTH_ADDRESS` and `METRICS_ADDRESS`
     #[arg(long = "program", num_args = 3, value_names = ["GROUP", "CRDS", "COMMAND"])]
     others: Vec<String>,
-    /// Changes of which the latency is taken, at each number of listeners
+    /// Changes of which the latency is taken, at up to 20 listeners; half of them at more
     #[arg(long, default_value_t = 200)]
     pub samples: usize,
     /// Changes after which memory must not have grown
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 4_000)]
     pub changes: usize,
     /// Seconds at rest
     #[arg(long, default_value_t = 60)]

@@ -22,6 +22,7 @@ mod seen;
 mod table;
 
 use std::fs;
+use std::time::Instant;
 
 use args::{Args, Size};
 use figures::Found;
@@ -32,12 +33,13 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Outcome {
     let args = Args::read();
+    let began = Instant::now();
     let results = args.output.join("benches/results");
     for size in &args.beside {
-        measure(&args, *size, false).await?.save(&results)?;
+        measure(&args, *size, false, began).await?.save(&results)?;
     }
     for size in &args.sizes {
-        measure(&args, *size, true).await?.save(&results)?;
+        measure(&args, *size, true, began).await?.save(&results)?;
     }
     let all = Found::all(&results)?;
     let page = table::page(&all);
@@ -47,9 +49,9 @@ async fn main() -> Outcome {
     Ok(())
 }
 
-async fn measure(args: &Args, size: Size, whole: bool) -> Outcome<Found> {
+async fn measure(args: &Args, size: Size, whole: bool, began: Instant) -> Outcome<Found> {
     let mut found = Found::new(size, whole);
-    let scope = Scope { size, whole, args };
+    let scope = Scope { size, whole, args, began };
     for subject in args.subjects()? {
         // The floor is the same for all.
         let floor = found.programs.is_empty().then_some(&mut found.floor);

@@ -8,6 +8,8 @@ mod side;
 mod start;
 mod writes;
 
+use std::time::Instant;
+
 use crate::Outcome;
 use crate::args::{Args, Size, Subject};
 use crate::cluster::Cluster;
@@ -26,11 +28,17 @@ pub struct Scope<'a> {
     /// Everything, or only what is compared side by side.
     pub whole: bool,
     pub args: &'a Args,
+    pub began: Instant,
 }
 
 impl Scope<'_> {
     fn listeners(&self) -> &'static [usize] {
         if self.whole { &LISTENERS } else { &[BESIDE] }
+    }
+
+    /// Of the larger Gateways, each sample costs the API server up to a third of a second.
+    fn samples(&self, listeners: usize) -> usize {
+        if listeners <= 20 { self.args.samples } else { self.args.samples / 2 }
     }
 }
 
@@ -39,22 +47,27 @@ pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figure
     let cluster = Cluster::start(subject).await?;
     let mut figures = Figures::new();
     start::empty(&cluster, subject, &mut figures).await?;
-    eprintln!("{}: making {} routes", subject.name, scope.size.total());
+    say(scope, &format!("making {} routes", scope.size.total()));
     cluster.fill(scope.size).await?;
     if let Some(floor) = floor {
-        eprintln!("{}: the plain client", scope.size);
+        say(scope, "the plain client");
         self::floor(&cluster, scope, floor).await?;
     }
-    eprintln!("{}: {}", scope.size, subject.name);
+    say(scope, &format!("{}: start", subject.name));
     let process = start::full(&cluster, subject, scope.size, &mut figures).await?;
     let side = || Side::program(&cluster);
     for listeners in scope.listeners() {
-        latency::at(&side(), *listeners, scope.args.samples, Some(&process), &mut figures).await?;
+        say(scope, &format!("latency at {listeners} listeners"));
+        latency::at(&side(), *listeners, scope.samples(*listeners), Some(&process), &mut figures).await?;
     }
+    say(scope, "writes");
     let requests = writes::per_route(&side(), &mut figures).await?;
     if scope.whole {
+        say(scope, "at rest");
         rest::rest(&cluster, &process, scope.args.rest, &mut figures).await?;
+        say(scope, "bursts");
         burst::paced_and_at_once(&side(), &mut figures).await?;
+        say(scope, &format!("{} changes", scope.args.changes));
         churn::churn(&cluster, &process, scope, &mut figures).await?;
     }
     process.end()?;
@@ -64,10 +77,17 @@ pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figure
 async fn floor(cluster: &Cluster, scope: Scope<'_>, figures: &mut Figures) -> Outcome {
     start::plain(cluster, scope.size, figures).await?;
     for listeners in scope.listeners() {
-        latency::at(&Side::plain(cluster), *listeners, scope.args.samples, None, figures).await?;
+        say(scope, &format!("latency at {listeners} listeners"));
+        latency::at(&Side::plain(cluster), *listeners, scope.samples(*listeners), None, figures).await?;
     }
     if scope.whole {
+        say(scope, "bursts");
         burst::paced_and_at_once(&Side::plain(cluster), figures).await?;
     }
     Ok(())
+}
+
+/// Tells whoever waits what is being measured.
+fn say(scope: Scope<'_>, what: &str) {
+    eprintln!("{:6.1} s  {}: {what}", scope.began.elapsed().as_secs_f64(), scope.size);
 }

@@ -120,7 +120,7 @@ pub fn gateway_writes(requests: &Requests) -> u64 {
 fn summarize(found: &PerRoute, figures: &mut Figures) {
     let sum = |what: &str, is_meant: &dyn Fn(&str, &str) -> bool| -> f64 {
         let lines = found.iter().filter(|(name, _)| name.split_once(' ').is_some_and(|(verb, of)| is_meant(verb, of)));
-        lines.filter_map(|(_, by)| by.get(what)).sum()
+        lines.filter_map(|(_, by)| by.get(what)).fold(0.0, |sum, count| sum + count)
     };
     let is_write = |verb: &str| !matches!(verb, "GET" | "LIST");
     for what in ["added", "changed", "irrelevant change", "no change", "removed"] {
