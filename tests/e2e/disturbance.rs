@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use controlplane::Program;
 use kube::api::{DynamicObject, ListParams};
-use neighbours::Client;
+use neighbours::{Client, envoy_gateway, tcp_echo};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -145,6 +145,23 @@ impl Still {
     }
 }
 
+/// How often Envoys replaced a listener of theirs as a whole. It drains every connection of the port; a change in place
+/// drains those of the hosts alone that changed or went.
+async fn replaced(place: &Place) -> i64 {
+    const CHANGED: [(&str, i64); 2] =
+        [("listener_manager.listener_modified: ", 1), ("listener_manager.listener_in_place_updated: ", -1)];
+    let mut count = 0;
+    for port in envoy_gateway::admin_ports(place.world.folder.path()).expect("Envoys that were started") {
+        // Those of other tests have ended.
+        let Ok(stats) = place.clients.http(port, "localhost", "/stats").await else { continue };
+        for (name, sign) in CHANGED {
+            let value = stats.text.lines().find_map(|line| line.strip_prefix(name)).expect("a counter of Envoy's");
+            count += sign * value.parse::<i64>().expect("a number");
+        }
+    }
+    count
+}
+
 /// Twice a second a route for another host comes, and the one that came a while before goes.
 async fn come_and_go(street: &Street, lasting: Duration) {
     const STAY: usize = 3;
@@ -175,6 +192,10 @@ async fn quiet_street(word: &str, ports: (u16, u16)) -> (Street, Still) {
     for host in ["books", "bikes"] {
         street.place.answers(&format!("{host}.example.com"), "/", &format!("{host} {host}.example.com /")).await;
     }
+    street
+        .place
+        .until("TCP is answered", async || tcp_echo(street.tcp, "hello").await.map_err(|error| error.to_string()))
+        .await;
     street.place.issued(5).await;
     let still = Still::of(&street.place).await;
     (street, still)
@@ -183,16 +204,19 @@ async fn quiet_street(word: &str, ports: (u16, u16)) -> (Street, Still) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_of_other_hosts_that_come_and_go_disturb_nobody() {
     let (street, still) = quiet_street("comings", (25_570, 5370)).await;
+    let before = replaced(&street.place).await;
     let traffic = Traffic::start(&street).await;
     come_and_go(&street, duration()).await;
     traffic.end("routes of other hosts came and went").await;
     still.again(&street.place).await;
+    assert_eq!(replaced(&street.place).await, before);
     street.place.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_that_is_killed_upgraded_or_succeeded_disturbs_nobody() {
     let (street, still) = quiet_street("changes", (25_571, 5371)).await;
+    let before = replaced(&street.place).await;
     let world = &street.place.world;
 
     let traffic = Traffic::start(&street).await;
@@ -228,6 +252,7 @@ async fn a_controller_that_is_killed_upgraded_or_succeeded_disturbs_nobody() {
     tokio::join!(come_and_go(&street, Duration::from_secs(6)), succeeded);
     traffic.end("another controller took the lead").await;
     still.again(&street.place).await;
+    assert_eq!(replaced(&street.place).await, before);
 
     drop(standby);
     world.helm(&["upgrade", RELEASE, CHART, "--reset-values"]);

@@ -60,9 +60,23 @@ pub async fn start(cluster: &ControlPlane, programs: &Programs, folder: &Path) -
     Supervised::start("envoy-gateway", Path::new("env"), arguments, folder)
 }
 
-/// Where each Envoy writes down the address at which it can be asked about itself.
-#[must_use]
-pub fn runtime(folder: &Path) -> PathBuf {
+/// The loopback ports at which each Envoy that was started here can be asked about itself, of those that ended too.
+///
+/// # Errors
+/// When the folder of their runs cannot be read.
+pub fn admin_ports(folder: &Path) -> Result<Vec<u16>> {
+    let runtime = runtime(folder);
+    let mut ports = Vec::new();
+    for entry in fs::read_dir(&runtime).map_err(Error::io("listing", &runtime))? {
+        let run = entry.map_err(Error::io("listing", &runtime))?.path();
+        // It writes its address down once it knows it.
+        let address = fs::read_to_string(run.join("admin-address.txt")).unwrap_or_default();
+        ports.extend(address.trim().rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()));
+    }
+    Ok(ports)
+}
+
+fn runtime(folder: &Path) -> PathBuf {
     folder.join("runtime")
 }
 
