@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use kube::api::DynamicObject;
-use neighbours::Kind;
+use kube::api::{DeleteParams, DynamicObject};
+use neighbours::{Kind, cert_manager, envoy_gateway};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -95,6 +95,50 @@ async fn what_envoy_gateway_would_refuse_is_rejected_before() {
         .await;
     assert_eq!(listeners(&all_work(place).await).len(), 7);
     street.place.close().await;
+}
+
+#[tokio::test]
+async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
+    let place = Place::new("by-hand").await;
+    let of = |name: &str, protocol: &str| json!({ "name": name, "port": place.port, "protocol": protocol });
+    let with = |mut listener: Value, hostname: &str, tls: Value| {
+        listener["hostname"] = json!(hostname);
+        listener["tls"] = tls;
+        listener
+    };
+    let secret = |name: &str| json!({ "certificateRefs": [{ "name": name }] });
+    let healthy = with(of("healthy", "HTTPS"), "www.example.com", secret("healthy"));
+    for (reason, other) in [
+        ("ProtocolConflict", of("other", "TCP")),
+        ("ProtocolConflict", of("other", "HTTP")),
+        ("HostnameConflict", with(of("other", "TLS"), "www.example.com", secret("other"))),
+        ("HostnameConflict", with(of("other", "TLS"), "www.example.com", json!({ "mode": "Passthrough" }))),
+    ] {
+        let annotations = json!({ "cert-manager.io/cluster-issuer": cert_manager::ISSUER });
+        place
+            .apply(json!({
+                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+                "metadata": { "name": "public", "namespace": place.name, "annotations": annotations },
+                "spec": { "gatewayClassName": envoy_gateway::CLASS, "listeners": [healthy, other] },
+            }))
+            .await;
+        place
+            .until(&format!("{reason} is said of both, with {other}"), async || {
+                let gateway = place.gateway().await;
+                let is_refused = |name: &&str| {
+                    let said = health(&gateway, name);
+                    said.iter().any(|said| {
+                        is_true(said, "Conflicted")
+                            && said["reason"] == reason
+                            && said["observedGeneration"] == json!(gateway.metadata.generation)
+                    })
+                };
+                let both = ["healthy", "other"].iter().all(is_refused);
+                if both { Ok(()) } else { Err(format!("{:#}", gateway.data["status"]["listeners"])) }
+            })
+            .await;
+    }
+    place.gateways().delete("public", &DeleteParams::default()).await.expect("a deletion");
 }
 
 #[tokio::test]
