@@ -98,5 +98,7 @@ fn machine() -> String {
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let memory: u64 = field(read("/proc/meminfo"), "MemTotal:").trim_end_matches(" kB").parse().unwrap_or_default();
     let (model, release) = (field(read("/proc/cpuinfo"), "model name"), read("/proc/sys/kernel/osrelease"));
-    format!("{processors} × {model}, {} GiB, Linux {}", memory / 1024 / 1024, release.trim())
+    // What follows says who built the kernel.
+    let version = release.split('-').next().unwrap_or_default();
+    format!("{processors} × {model}, {} GiB, Linux {}", memory / 1024 / 1024, version.trim())
 }
