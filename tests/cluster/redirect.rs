@@ -60,8 +60,10 @@ async fn plain_http_is_redirected_while_the_switch_is_on() {
     // Solver routes of cert-manager stand in the Gateway's namespace, and so reach this listener.
     assert_eq!(plain["allowedRoutes"]["namespaces"]["from"], "Same");
     let route = place.has_redirect().await;
-    let status = place.is_ready().await;
-    assert_eq!((status.routes, status.rejected), (1, 0), "the redirect itself asks for nothing");
+    place.is_ready().await;
+    place
+        .status_with("the redirect itself asks for nothing", |status| (status.routes, status.rejected) == (1, 0))
+        .await;
 
     place.is_looked_at_again().await;
     assert_eq!(place.has_redirect().await.resource_version(), route.resource_version(), "nothing was to be written");
