@@ -84,7 +84,5 @@ async fn measured(cluster: &ControlPlane, wanted: usize) -> Outcome<u64> {
         Err(error) => Err(error.to_string()),
     })
     .await?;
-    let status = std::fs::read_to_string(format!("/proc/{}/status", controller.id()))?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM")?;
-    Ok(peak.trim().trim_end_matches(" kB").parse()?)
+    Ok(controller.peak_memory()?)
 }

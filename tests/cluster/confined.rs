@@ -59,12 +59,6 @@ async fn contents(world: &World) -> TempDir {
     folder
 }
 
-/// What the kernel says of the process under that name.
-fn said(program: &Program, file: &str, name: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{}/{file}", program.id())).unwrap();
-    text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
-}
-
 #[tokio::test]
 async fn it_works_as_a_user_without_home_or_capability_where_nothing_can_be_written() {
     if !in_a_namespace().args(["mount", "-t", "tmpfs", "none", "/mnt"]).status().is_ok_and(|status| status.success()) {
@@ -79,8 +73,8 @@ async fn it_works_as_a_user_without_home_or_capability_where_nothing_can_be_writ
     command.env("KUBERNETES_SERVICE_HOST", "127.0.0.1").env("KUBERNETES_SERVICE_PORT", port);
     let program = Program::start(command, world.cluster.kubeconfig()).unwrap();
     program.ready().await.unwrap();
-    assert_eq!(said(&program, "uid_map", "").split_whitespace().next(), Some("65532"));
-    assert_eq!(said(&program, "status", "CapEff:"), "0000000000000000");
+    assert_eq!(program.line_of_proc("uid_map", "").unwrap().split_whitespace().next(), Some("65532"));
+    assert_eq!(program.line_of_proc("status", "CapEff:").unwrap(), "0000000000000000");
     *world.controller.lock().await = Some(program);
 
     let place = world.namespace("confined").await;

@@ -97,20 +97,12 @@ impl World {
 
     /// The most memory that the controller ever had, in kilobytes.
     pub async fn peak_memory(&self) -> u64 {
-        let id = self.controller.lock().await.as_ref().map(Program::id).expect("a controller");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak");
-        peak.trim().trim_end_matches(" kB").parse().expect("a number")
+        self.controller.lock().await.as_ref().expect("a controller").peak_memory().expect("Linux")
     }
 
     /// How long processors have worked for the controller.
     pub async fn processor_time(&self) -> Duration {
-        let id = self.controller.lock().await.as_ref().map(Program::id).expect("a controller");
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("Linux");
-        // The name of the program, in parentheses, may have anything in it. Linux counts in hundredths of a second.
-        let (_, fields) = stat.rsplit_once(") ").expect("the fields after the name");
-        let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().expect("a number"));
-        Duration::from_millis(ticks.sum::<u64>() * 10)
+        self.controller.lock().await.as_ref().expect("a controller").processor_time().expect("Linux")
     }
 
     /// What the controller has printed.

@@ -12,7 +12,7 @@
 //!   [`GatewayApi`] or of [`monitoring_crds`] (`gateway_api.rs`, `monitoring.rs`, `archive.rs`);
 //! - [`ControlPlane::requests`] counts what the API server was asked for (`requests.rs`), and [`ControlPlane::audit`] says
 //!   by whom (`audit.rs`);
-//! - [`Program`] runs a controller against it (`program.rs`), and a [`Proxy`] stands between the two and does harm
+//! - [`Program`] runs a controller against it (`program.rs`, `usage.rs`), and a [`Proxy`] stands between the two and does harm
 //!   (`proxy.rs`, `proxy/`), while a [`WallClock`] makes it go by a wrong time (`wall_clock.rs`);
 //! - [`eventually()`] awaits a condition, for tests.
 //!
@@ -42,6 +42,7 @@ mod program;
 mod proxy;
 mod requests;
 pub mod supervisor;
+mod usage;
 mod wall_clock;
 
 pub use audit::{Audited, Position};
