@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::aims::{Aim, BESIDE, Line, WHOLE};
+use crate::aims::{self, Aim, Line, WHOLE};
 use crate::figures::{Figures, Found};
 
 /// The whole page.
@@ -31,7 +31,7 @@ fn beside(all: &[Found]) -> String {
         let _ = write!(text, " {} ({} on {}) |", thousands(found.total()), thousands(found.routes), found.gateways);
     }
     let _ = writeln!(text, " aim |\n|---|{}---|", "---|".repeat(all.len()));
-    for Line { name, unit, aim } in BESIDE {
+    for Line { name, unit, aim } in aims::beside() {
         let _ = write!(text, "| {} |", titled(name, unit));
         for found in all {
             let Some(program) = found.programs.first() else { continue };
