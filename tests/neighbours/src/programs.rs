@@ -7,21 +7,19 @@ use controlplane::pinned::{Module, Pinned};
 
 use crate::envoy;
 
-/// A Go module beside `src`, of that name, and the one program that is built of it.
-macro_rules! program {
+/// The one program that is built of the Go module beside `src` of that name.
+macro_rules! cached {
     ($folder:literal, $module:literal, $package:literal, $takes:literal, $source:expr) => {
-        (
-            Module {
-                folder: concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder),
-                go_mod: include_str!(concat!("../", $folder, "/go.mod")),
-                go_sum: include_str!(concat!("../", $folder, "/go.sum")),
-                source: $source,
-                main: $module,
-                prefix: concat!($folder, "-"),
-                linker_flags: |_| String::new(),
-            },
-            Pinned { name: $folder, package: $package, module: $module, takes: $takes },
-        )
+        Module {
+            folder: concat!(env!("CARGO_MANIFEST_DIR"), "/", $folder),
+            go_mod: include_str!(concat!("../", $folder, "/go.mod")),
+            go_sum: include_str!(concat!("../", $folder, "/go.sum")),
+            source: $source,
+            main: $module,
+            prefix: concat!($folder, "-"),
+            linker_flags: |_| String::new(),
+        }
+        .cached(&Pinned { name: $folder, package: $package, module: $module, takes: $takes })
     };
 }
 
@@ -46,33 +44,36 @@ impl Programs {
     /// # Errors
     /// When a program is neither there nor can be built.
     pub fn ensure() -> Result<Self> {
-        let (module, program) = program!(
-            "cert-manager",
-            "github.com/cert-manager/cert-manager",
-            ".",
-            "4 minutes",
-            include_str!("../cert-manager/main.go")
-        );
-        let cert_manager = module.cached(&program)?;
-        let (module, program) = program!(
-            "envoy-gateway",
-            "github.com/envoyproxy/gateway",
-            "github.com/envoyproxy/gateway/cmd/envoy-gateway",
-            "6 minutes",
-            ""
-        );
-        let envoy_gateway = module.cached(&program)?;
-        let (module, program) =
-            program!("external-dns", "sigs.k8s.io/external-dns", "sigs.k8s.io/external-dns", "3 minutes", "");
-        let external_dns = module.cached(&program)?;
-        let (module, program) = program!(
-            "pebble",
-            "github.com/letsencrypt/pebble/v2",
-            "github.com/letsencrypt/pebble/v2/cmd/pebble",
-            "10 seconds",
-            ""
-        );
-        let pebble = module.cached(&program)?;
-        Ok(Self { cert_manager, envoy_gateway, envoy: envoy::cached()?, external_dns, pebble })
+        Ok(Self {
+            cert_manager: cached!(
+                "cert-manager",
+                "github.com/cert-manager/cert-manager",
+                ".",
+                "4 minutes",
+                include_str!("../cert-manager/main.go")
+            )?,
+            envoy_gateway: cached!(
+                "envoy-gateway",
+                "github.com/envoyproxy/gateway",
+                "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+                "6 minutes",
+                ""
+            )?,
+            envoy: envoy::cached()?,
+            external_dns: cached!(
+                "external-dns",
+                "sigs.k8s.io/external-dns",
+                "sigs.k8s.io/external-dns",
+                "3 minutes",
+                ""
+            )?,
+            pebble: cached!(
+                "pebble",
+                "github.com/letsencrypt/pebble/v2",
+                "github.com/letsencrypt/pebble/v2/cmd/pebble",
+                "10 seconds",
+                ""
+            )?,
+        })
     }
 }
