@@ -5,20 +5,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
 use futures::{StreamExt as _, pin_mut};
 use kube::api::{Api, DynamicObject};
 use kube::core::{ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event};
 
 use super::context::Context;
+use super::looks::Looks;
 use super::observe::gateway_resource;
 use crate::readiness::Gate;
 use crate::routes::GatewayRef;
 use crate::watching;
 
-/// Sends the name of each Gateway that changed, for ever.
-pub async fn watch(context: &Context, changed: &UnboundedSender<GatewayRef>) {
+/// Has each Gateway that changed looked at, for ever.
+pub async fn watch(context: &Context, looks: &Looks) {
     let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(context.client.clone(), &gateway_resource());
     let events = watching::watch(api, watcher::Config::default(), "Gateway", Arc::clone(&context.metrics));
     pin_mut!(events);
@@ -30,8 +30,8 @@ pub async fn watch(context: &Context, changed: &UnboundedSender<GatewayRef>) {
             context.readiness.pass(Gate::GatewaysListed);
         }
         for gateway in versions.take_in(event) {
-            // Nobody listens when the process is ending.
-            let _ = changed.unbounded_send(gateway);
+            let version = versions.known.get(&gateway).cloned().flatten();
+            looks.shown(gateway, version);
         }
     }
 }

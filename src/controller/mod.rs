@@ -13,6 +13,7 @@ mod finalizer;
 mod gateways;
 mod grants;
 pub mod ledger;
+mod looks;
 pub mod mirror;
 mod namespaces;
 pub mod observe;
@@ -77,10 +78,10 @@ pub async fn run(
         predecessor: Arc::clone(&predecessor),
         external_dns: Arc::new(external_dns),
     };
-    let shared = Arc::new(shared::Shared::new(parts.clone()));
+    let (changed, gateways_changed) = unbounded();
+    let shared = Arc::new(shared::Shared::new(parts.clone(), changed.clone()));
     let route_shared = Arc::new(route::Shared::new(parts));
     let (routes, route_writer) = store();
-    let (changed, gateways_changed) = unbounded();
     let (due, duties) = unbounded();
 
     let wrapped_gateways =
@@ -124,7 +125,7 @@ pub async fn run(
     };
     let watches = async {
         tokio::join!(
-            sources::changed_gateways(&context, changed.clone()),
+            sources::changed_gateways(&shared),
             sources::changed_namespaces(&shared, changed.clone()),
             sources::changed_grants(&shared, changed.clone()),
             sources::beginnings(&context, predecessor.at_work(), look_at_all),

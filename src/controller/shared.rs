@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::channel::mpsc::UnboundedSender;
+
 use super::context::Context;
 use super::events::Announcer;
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::grants::Grants;
 use super::ledger::Ledger;
+use super::looks::Looks;
 use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
 use super::queue::Queue;
@@ -48,6 +51,8 @@ pub struct Shared {
     pub external_dns: Arc<ExternalDns>,
     /// What was written to each Gateway last.
     pub ledger: Ledger,
+    /// In which version each Gateway was looked at last.
+    pub looks: Looks,
     /// What was written to the redirect of each last.
     pub redirects: Ledger,
     /// The statuses written last.
@@ -59,9 +64,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Nothing has happened yet.
+    /// Nothing has happened yet. `changed` takes Gateways that are to be reconciled.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts, changed: UnboundedSender<GatewayRef>) -> Self {
         let Parts { context, announcer, predecessor, external_dns } = parts;
         let queue = Queue::new(context.metrics.queue("wrapped_gateway"));
         Self {
@@ -72,6 +77,7 @@ impl Shared {
             namespaces: Namespaces::default(),
             grants: Grants::default(),
             ledger: Ledger::default(),
+            looks: Looks::new(changed),
             redirects: Ledger::default(),
             reports: Reports::default(),
             failures: Failures::new(PATIENCE),
@@ -86,6 +92,7 @@ impl Shared {
         self.namespaces.forget(key);
         self.grants.forget(key);
         self.ledger.forget(key);
+        self.looks.forget(key);
         self.redirects.forget(key);
         self.reports.forget(key);
         self.failures.succeeded(key);

@@ -136,13 +136,13 @@ async fn until_served(required: Required, wanted: bool, served: &mut watch::Rece
     }
 }
 
-/// Sends each Gateway that changes, for ever.
-pub(super) async fn changed_gateways(context: &Context, changed: UnboundedSender<GatewayRef>) {
-    let mut served = context.served.clone();
+/// Has each Gateway that changes looked at, for ever.
+pub(super) async fn changed_gateways(shared: &Shared) {
+    let mut served = shared.context.served.clone();
     loop {
         until_served(Required::Gateway, true, &mut served).await;
         tokio::select! {
-            () = gateways::watch(context, &changed) => {}
+            () = gateways::watch(&shared.context, &shared.looks) => {}
             () = until_served(Required::Gateway, false, &mut served) => {}
         }
     }

@@ -46,6 +46,7 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
         shared.queue.done(&key);
         return Ok(Action::await_change());
     }
+    shared.looks.begin(&key);
     let result = within(Stage::Finalizer, FINALIZING, finalizer::settle(&key, &stored, &shared)).await;
     let result = if stored.meta().deletion_timestamp.is_some() {
         part(&key, &stored, &shared, result).await
@@ -53,6 +54,7 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
         let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
         work(&key, &stored, &shared, beside).await.map(|()| Some(wait.map_or(RESYNC, |wait| wait.min(RESYNC))))
     };
+    shared.looks.end(&key);
     shared.context.ended("wrapped_gateway", &key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(&key);
@@ -94,7 +96,10 @@ async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option
         (result, _) => result,
     };
     let told = within(Stage::Status, REPORTING, report(key, stored, shared, &result)).await;
-    result?.beside.map_or(told, Err)
+    let outcome = result?;
+    outcome.beside.map_or(told, Err)?;
+    shared.looks.settled(key, outcome.gateway["metadata"]["resourceVersion"].as_str());
+    Ok(())
 }
 
 /// When to try again.

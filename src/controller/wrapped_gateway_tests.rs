@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::response::IntoResponse;
-use futures::channel::mpsc::unbounded;
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use kube::Client;
 use kube::api::ApiResource;
 use kube::core::GroupVersionKind;
@@ -32,6 +32,8 @@ enum Answer {
 struct Server {
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     shared: Arc<Shared>,
+    /// The Gateways that are to be reconciled again.
+    due: UnboundedReceiver<GatewayRef>,
 }
 
 impl Server {
@@ -73,7 +75,8 @@ impl Server {
         let announcer = Arc::new(Announcer::new(client));
         let external_dns = ExternalDns::new(Arc::clone(&context), store().0, Arc::clone(&announcer));
         let parts = Parts { context, announcer, predecessor: Arc::default(), external_dns: Arc::new(external_dns) };
-        Self { asked, shared: Arc::new(Shared::new(parts)) }
+        let (changed, due) = unbounded();
+        Self { asked, shared: Arc::new(Shared::new(parts, changed)), due }
     }
 
     async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {
@@ -143,6 +146,30 @@ async fn a_gateway_that_keeps_changing_is_observed_anew_a_few_times() {
     assert!(matches!(error, Error::Contended(_)) && !error.is_permanent());
     assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (ATTEMPTS, ATTEMPTS));
     assert_eq!(server.ready().0, "GatewaySyncFailed");
+}
+
+#[tokio::test]
+async fn what_the_watch_shows_of_the_write_is_not_looked_at_and_what_it_shows_then_is() {
+    let mut server = Server::that(|asked| if asked == GET { absent() } else { taken() });
+    server.reconcile(&wrapped()).await.unwrap();
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    server.shared.looks.shown(key.clone(), Some("7".to_owned()));
+    assert!(server.due.try_recv().is_err());
+    server.shared.looks.shown(key.clone(), Some("8".to_owned()));
+    assert_eq!(server.due.try_recv(), Ok(key));
+}
+
+#[tokio::test]
+async fn what_the_watch_shows_of_a_write_that_could_not_be_reported_is_looked_at() {
+    let mut server = Server::that(|asked| match asked {
+        GET => absent(),
+        STATUS => refusal(500, "no"),
+        _ => taken(),
+    });
+    server.reconcile(&wrapped()).await.unwrap_err();
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    server.shared.looks.shown(key.clone(), Some("7".to_owned()));
+    assert_eq!(server.due.try_recv(), Ok(key));
 }
 
 #[tokio::test]
