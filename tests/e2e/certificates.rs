@@ -49,11 +49,7 @@ async fn each_hostname_has_a_certificate_of_its_own() {
 
 #[tokio::test]
 async fn a_hostname_that_leaves_and_returns_has_the_certificate_that_it_had() {
-    let mut place = Place::new("returning").await;
-    place.wrap(json!({})).await;
-    place.serve("returning", "web", Kind::Http).await;
-    place.http("returning", "web", &["web.example.com"]).await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    let place = Place::with_web("returning").await;
     let secret = format!("public.https-{}-web-example-com", place.port);
     let before = certificate(&place, &secret).await.expect("its Secret");
     place.delete("HTTPRoute", "returning", "web").await;
@@ -63,8 +59,8 @@ async fn a_hostname_that_leaves_and_returns_has_the_certificate_that_it_had() {
             left => Err(format!("{left:?}")),
         })
         .await;
-    place.http("returning", "web", &["web.example.com"]).await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    place.route_web().await;
+    place.answers_as_web().await;
     place.issued(1).await;
     assert!(certificate(&place, &secret).await == Some(before), "it was issued again");
     place.close().await;
@@ -72,31 +68,21 @@ async fn a_hostname_that_leaves_and_returns_has_the_certificate_that_it_had() {
 
 #[tokio::test]
 async fn two_gateways_have_a_certificate_each_for_the_same_hostname() {
-    let (mut first, mut second) = (Place::new("twin-a").await, Place::new("twin-b").await);
-    for place in [&mut first, &mut second] {
-        let name = place.name.clone();
-        place.wrap(json!({})).await;
-        place.serve(&name, "web", Kind::Http).await;
-        place.http(&name, "web", &["web.example.com"]).await;
-    }
+    let (first, second) = (Place::with_web("twin-a").await, Place::with_web("twin-b").await);
     for place in [&first, &second] {
-        place.answers("web.example.com", "/", "web web.example.com /").await;
+        place.answers_as_web().await;
         place.issued(1).await;
     }
     // One that goes does not take the other's with it.
     first.close().await;
-    second.answers("web.example.com", "/", "web web.example.com /").await;
+    second.answers_as_web().await;
     second.issued(1).await;
     second.close().await;
 }
 
 #[tokio::test]
 async fn another_issuer_on_the_wrapped_gateway_issues_anew_and_changes_no_listener() {
-    let mut place = Place::new("issuer").await;
-    place.wrap(json!({})).await;
-    place.serve("issuer", "web", Kind::Http).await;
-    place.http("issuer", "web", &["web.example.com"]).await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    let place = Place::with_web("issuer").await;
     let generation = place.gateway().await.metadata.generation;
     place.wrap_with(json!({ "cert-manager.io/cluster-issuer": "itself" }), json!({})).await;
     let name = format!("public.https-{}-web-example-com", place.port);

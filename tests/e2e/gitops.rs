@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
-use neighbours::{Kind, cert_manager, envoy_gateway};
+use neighbours::{cert_manager, envoy_gateway};
 use serde_json::{Value, json};
 
 use crate::place::{Place, listeners};
@@ -32,9 +32,7 @@ async fn nothing_fights(name: &str, manager: &str, marks: (Value, Value)) {
     let (mut annotations, labels) = marks;
     annotations["cert-manager.io/cluster-issuer"] = json!(cert_manager::ISSUER);
     sync(&place, manager, &annotations, &labels).await;
-    place.serve(name, "web", Kind::Http).await;
-    place.http(name, "web", &["web.example.com"]).await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    place.web().await;
     place.issued(1).await;
 
     // What carries the mark and is not in the repository would be pruned.

@@ -31,6 +31,14 @@ impl Place {
         Self::at_port(word, PORT.fetch_add(1, Ordering::Relaxed)).await
     }
 
+    /// One with a host that is served.
+    pub async fn with_web(word: &str) -> Self {
+        let mut place = Self::new(word).await;
+        place.wrap(json!({})).await;
+        place.web().await;
+        place
+    }
+
     pub async fn at_port(name: &str, port: u16) -> Self {
         let world = World::shared().await;
         let clients = world.clients().await;
@@ -99,6 +107,22 @@ impl Place {
     /// An HTTPRoute for these hostnames to the Service of its own name.
     pub async fn http(&self, namespace: &str, name: &str, hostnames: &[&str]) {
         self.route("HTTPRoute", namespace, name, self.port, hostnames, json!({})).await;
+    }
+
+    /// The application `web` in the Gateway's namespace, its route, and the first answer to a client.
+    pub async fn web(&mut self) {
+        let namespace = self.name.clone();
+        self.serve(&namespace, "web", Kind::Http).await;
+        self.route_web().await;
+        self.answers_as_web().await;
+    }
+
+    pub async fn route_web(&self) {
+        self.http(&self.name, "web", &["web.example.com"]).await;
+    }
+
+    pub async fn answers_as_web(&self) {
+        self.answers("web.example.com", "/", "web web.example.com /").await;
     }
 
     /// A route to the Service of its own name.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{DeleteParams, DynamicObject};
-use neighbours::{Kind, cert_manager, envoy_gateway};
+use neighbours::{cert_manager, envoy_gateway};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -143,16 +143,12 @@ async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
 
 #[tokio::test]
 async fn a_missing_secret_is_told_and_the_other_listeners_work() {
-    let mut place = Place::new("secretless").await;
-    place.wrap(json!({})).await;
-    place.serve("secretless", "web", Kind::Http).await;
-    place.http("secretless", "web", &["web.example.com"]).await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    let place = Place::with_web("secretless").await;
     // Nobody is asked for certificates any more, so that the Secret of the next one never comes.
     place.wrap_with(json!({}), json!({})).await;
     place.http("secretless", "late", &["late.example.com"]).await;
     not_programmed(&place, "InvalidCertificateRef", "late-example-com does not exist").await;
-    place.answers("web.example.com", "/", "web web.example.com /").await;
+    place.answers_as_web().await;
     place.close().await;
 }
 
