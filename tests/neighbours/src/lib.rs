@@ -1,7 +1,7 @@
 //! The neighbours that a Gateway has in a cluster, as real programs on loopback, for the end-to-end tests.
 //!
 //! - [`Programs`] finds them, or has them built once (`programs.rs`, and a Go module each beside `src`; `envoy.rs`).
-//! - [`cert_manager`], [`envoy_gateway`], [`external_dns`] and [`acme`] set one up and start it on a control plane.
+//! - [`cert_manager`], [`envoy_gateway`], [`contour`], [`external_dns`] and [`acme`] set one up and start it on a control plane.
 //! - [`Backend`] is an application behind the Gateway (`backend.rs`), and [`Client`] is one in front of it (`client.rs`).
 //!
 //! The script `apart`, beside `src`, runs a command in namespaces of its own, which these programs need: all ports are
@@ -12,6 +12,7 @@ pub mod acme;
 mod backend;
 pub mod cert_manager;
 mod client;
+pub mod contour;
 mod crds;
 mod envoy;
 pub mod envoy_gateway;

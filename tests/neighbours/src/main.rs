@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use neighbours::{Programs, Result, cert_manager, envoy_gateway};
+use neighbours::{Programs, Result, cert_manager, contour, envoy_gateway};
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 fn build() -> Result<()> {
     Programs::ensure()?;
     cert_manager::crds()?;
+    contour::crds()?;
     envoy_gateway::crds()?;
     Ok(())
 }

@@ -28,6 +28,8 @@ macro_rules! cached {
 pub struct Programs {
     /// All controllers of cert-manager, in the command of our own.
     pub cert_manager: PathBuf,
+    /// Contour.
+    pub contour: PathBuf,
     /// Envoy Gateway.
     pub envoy_gateway: PathBuf,
     /// Envoy.
@@ -51,6 +53,13 @@ impl Programs {
                 ".",
                 "4 minutes",
                 include_str!("../cert-manager/main.go")
+            )?,
+            contour: cached!(
+                "contour",
+                "github.com/projectcontour/contour",
+                "github.com/projectcontour/contour/cmd/contour",
+                "2 minutes",
+                ""
             )?,
             envoy_gateway: cached!(
                 "envoy-gateway",
