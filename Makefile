@@ -19,7 +19,7 @@ test: ## All tests: unit, golden, property, command line, and against a real API
 	cargo test --locked --workspace
 
 .PHONY: e2e
-e2e: ## The controller among its neighbours: cert-manager, Envoy Gateway, external-dns, Helm, an ACME server. Linux only.
+e2e: ## The controller among its neighbours: cert-manager, two data planes, external-dns, Helm, an ACME server. Linux only.
 	cargo run --quiet --locked -p controlplane -- build
 	cargo run --quiet --locked -p neighbours -- build
 	cargo test --locked --test e2e --no-run

@@ -15,39 +15,50 @@ use crate::world::{GROUP, WITHIN, report};
 async fn every_kind_of_route_is_answered_by_the_right_application() {
     let place = Place::at_port("chain", 443).await;
     place.wrap(json!({ "httpsRedirect": true })).await;
-    let Street { mut place, shops, tcp, udp, .. } = Street::build(place, 25_565, 5353).await;
+    let mut street = Street::build(place, 25_565, 5353).await;
+    all_but_udp_are_answered(&mut street).await;
+    let Street { place, udp, .. } = street;
+    place.until("UDP is answered", async || is(udp_echo(udp, "who").await, "names who")).await;
+    place.close().await;
+}
 
+/// Asks every application but the one behind the UDPRoute, and asks to be redirected.
+pub async fn all_but_udp_are_answered(street: &mut Street) {
+    let Street { place, shops, tcp, .. } = street;
     for name in ["books", "bikes", "chess"] {
         let host = format!("{name}.example.com");
         place.answers(&host, "/x", &format!("{name} {host} /x")).await;
     }
 
-    let clients = &place.clients;
+    let (clients, https) = (&place.clients, place.entry(443));
     place
         .until("gRPC is answered", async || {
-            is(clients.grpc(443, "moves.example.com", "chess.Moves/Next", "e4").await, "moves e4")
+            is(clients.grpc(https, "moves.example.com", "chess.Moves/Next", "e4").await, "moves e4")
         })
         .await;
     place
         .until("TLS is ended at the Gateway", async || {
-            is(clients.tls_echo(443, "mail.example.com", "HELO").await, "mail HELO")
+            is(clients.tls_echo(https, "mail.example.com", "HELO").await, "mail HELO")
         })
         .await;
+    let tcp = place.entry(*tcp);
     place.until("TCP is answered", async || is(tcp_echo(tcp, "hello").await, "game hello")).await;
-    place.until("UDP is answered", async || is(udp_echo(udp, "who").await, "names who")).await;
 
-    let redirect = clients.http(80, "books.example.com", "/x?y=z").await.expect("an answer");
-    assert_eq!(redirect.status, 301);
+    let http = place.entry(80);
+    let redirect = async || clients.http(http, "books.example.com", "/x?y=z").await.map_err(|error| error.to_string());
+    let redirect = place.until("HTTP is answered", redirect).await;
+    assert_eq!(redirect.status, 301, "{redirect:?}");
     assert_eq!(redirect.headers["location"], "https://books.example.com/x?y=z");
 
-    let own = place.serve(&shops, "vault", Kind::Tls("vault.example.com")).await.certificate().map(str::to_owned);
+    let own = place.serve(shops, "vault", Kind::Tls("vault.example.com")).await.certificate().map(str::to_owned);
     let own = Client::trusting(&own.expect("it ends TLS itself")).expect("its certificate");
     let passthrough = json!({ format!("{GROUP}/tls-mode"): "Passthrough" });
-    place.route("TLSRoute", &shops, "vault", 443, &["vault.example.com"], passthrough).await;
+    place.route("TLSRoute", shops, "vault", 443, &["vault.example.com"], passthrough).await;
     place
-        .until("TLS is passed through", async || is(own.tls_echo(443, "vault.example.com", "open").await, "vault open"))
+        .until("TLS is passed through", async || {
+            is(own.tls_echo(https, "vault.example.com", "open").await, "vault open")
+        })
         .await;
-    place.close().await;
 }
 
 fn is(said: std::io::Result<String>, wanted: &str) -> Result<(), String> {

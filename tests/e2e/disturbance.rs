@@ -21,34 +21,36 @@ const STEADY: (u32, u32) = (4, 45);
 const NEW: u32 = 20;
 
 /// How long routes come and go: `E2E_SECONDS`, or not as long as one should look now and then.
-fn duration() -> Duration {
+pub fn duration() -> Duration {
     let seconds = std::env::var("E2E_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(15))
 }
 
 /// Clients of one host, none of which may notice anything.
-struct Traffic {
+pub struct Traffic {
     stop: watch::Sender<bool>,
     clients: JoinSet<Result<u64, String>>,
     started: Instant,
 }
 
 impl Traffic {
-    async fn start(street: &Street) -> Self {
+    pub async fn start(street: &Street) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut clients = JoinSet::new();
         let (connections, rate) = STEADY;
+        let Street { place, tcp, .. } = street;
+        let https = place.entry(place.port);
         for _ in 0..connections {
-            clients.spawn(steady(street.place.clients.clone(), street.place.port, rate, stopped.clone()));
+            clients.spawn(steady(place.clients.clone(), https, rate, stopped.clone()));
         }
-        clients.spawn(anew(street.place.clients.clone(), street.place.port, stopped.clone()));
-        let stream = TcpStream::connect(("127.0.0.1", street.tcp)).await.expect("the TCPRoute's port");
+        clients.spawn(anew(place.clients.clone(), https, stopped.clone()));
+        let stream = TcpStream::connect(("127.0.0.1", place.entry(*tcp))).await.expect("the TCPRoute's port");
         clients.spawn(bytes(stream, stopped));
         Self { stop, clients, started: Instant::now() }
     }
 
     /// Ends it, and fails where anything failed.
-    async fn end(mut self, what: &str) {
+    pub async fn end(mut self, what: &str) {
         self.stop.send_replace(true);
         let seconds = self.started.elapsed().as_secs_f64();
         let mut requests = 0;
@@ -118,7 +120,7 @@ fn ticks(rate: u32) -> tokio::time::Interval {
 
 /// What has to be as it was: listeners, in their order, and how often each Certificate was issued.
 #[derive(Debug, PartialEq)]
-struct Still {
+pub struct Still {
     listeners: Vec<Value>,
     certificates: BTreeMap<String, (String, Value)>,
 }
@@ -135,7 +137,7 @@ impl Still {
     }
 
     /// Waits until nothing of what came is left, and nothing else has changed.
-    async fn again(&self, place: &Place) {
+    pub async fn again(&self, place: &Place) {
         place
             .until("everything is as it was", async || {
                 let now = Self::of(place).await;
@@ -147,13 +149,13 @@ impl Still {
 
 /// How often Envoys replaced a listener of theirs as a whole. It drains every connection of the port; a change in place
 /// drains those of the hosts alone that changed or went.
-async fn replaced(place: &Place) -> i64 {
+pub async fn replaced(place: &Place, admin_ports: &[u16]) -> i64 {
     const CHANGED: [(&str, i64); 2] =
         [("listener_manager.listener_modified: ", 1), ("listener_manager.listener_in_place_updated: ", -1)];
     let mut count = 0;
-    for port in envoy_gateway::admin_ports(place.world.folder.path()).expect("Envoys that were started") {
+    for port in admin_ports {
         // Those of other tests have ended.
-        let Ok(stats) = place.clients.http(port, "localhost", "/stats").await else { continue };
+        let Ok(stats) = place.clients.http(*port, "localhost", "/stats").await else { continue };
         for (name, sign) in CHANGED {
             let value = stats.text.lines().find_map(|line| line.strip_prefix(name)).expect("a counter of Envoy's");
             count += sign * value.parse::<i64>().expect("a number");
@@ -162,8 +164,13 @@ async fn replaced(place: &Place) -> i64 {
     count
 }
 
+async fn replaced_by_envoy_gateway(place: &Place) -> i64 {
+    let ports = envoy_gateway::admin_ports(place.world.folder.path()).expect("Envoys that were started");
+    replaced(place, &ports).await
+}
+
 /// Twice a second a route for another host comes, and the one that came a while before goes.
-async fn come_and_go(street: &Street, lasting: Duration) {
+pub async fn come_and_go(street: &Street, lasting: Duration) {
     const STAY: usize = 3;
     let mut ticks = ticks(2);
     let started = Instant::now();
@@ -185,16 +192,16 @@ async fn come_and_go(street: &Street, lasting: Duration) {
 }
 
 /// A street whose hosts are all served, and have their certificates.
-async fn quiet_street(word: &str, ports: (u16, u16)) -> (Street, Still) {
-    let place = Place::new(word).await;
+pub async fn quiet_street(place: Place, ports: (u16, u16)) -> (Street, Still) {
     place.wrap(json!({})).await;
     let street = Street::build(place, ports.0, ports.1).await;
     for host in ["books", "bikes"] {
         street.place.answers(&format!("{host}.example.com"), "/", &format!("{host} {host}.example.com /")).await;
     }
+    let tcp = street.place.entry(street.tcp);
     street
         .place
-        .until("TCP is answered", async || tcp_echo(street.tcp, "hello").await.map_err(|error| error.to_string()))
+        .until("TCP is answered", async || tcp_echo(tcp, "hello").await.map_err(|error| error.to_string()))
         .await;
     street.place.issued(5).await;
     let still = Still::of(&street.place).await;
@@ -203,20 +210,20 @@ async fn quiet_street(word: &str, ports: (u16, u16)) -> (Street, Still) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_of_other_hosts_that_come_and_go_disturb_nobody() {
-    let (street, still) = quiet_street("comings", (25_570, 5370)).await;
-    let before = replaced(&street.place).await;
+    let (street, still) = quiet_street(Place::new("comings").await, (25_570, 5370)).await;
+    let before = replaced_by_envoy_gateway(&street.place).await;
     let traffic = Traffic::start(&street).await;
     come_and_go(&street, duration()).await;
     traffic.end("routes of other hosts came and went").await;
     still.again(&street.place).await;
-    assert_eq!(replaced(&street.place).await, before);
+    assert_eq!(replaced_by_envoy_gateway(&street.place).await, before);
     street.place.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_that_is_killed_upgraded_or_succeeded_disturbs_nobody() {
-    let (street, still) = quiet_street("changes", (25_571, 5371)).await;
-    let before = replaced(&street.place).await;
+    let (street, still) = quiet_street(Place::new("changes").await, (25_571, 5371)).await;
+    let before = replaced_by_envoy_gateway(&street.place).await;
     let world = &street.place.world;
 
     let traffic = Traffic::start(&street).await;
@@ -252,7 +259,7 @@ async fn a_controller_that_is_killed_upgraded_or_succeeded_disturbs_nobody() {
     tokio::join!(come_and_go(&street, Duration::from_secs(6)), succeeded);
     traffic.end("another controller took the lead").await;
     still.again(&street.place).await;
-    assert_eq!(replaced(&street.place).await, before);
+    assert_eq!(replaced_by_envoy_gateway(&street.place).await, before);
 
     drop(standby);
     world.helm(&["upgrade", RELEASE, CHART, "--reset-values"]);

@@ -18,7 +18,9 @@ mod place;
 mod release;
 /// Routes of every kind at one Gateway.
 mod street;
-/// What Envoy Gateway thinks of the listeners, and who is told.
+/// What data planes think of the listeners, and who is told.
 mod verdict;
+/// Another data plane. It comes last, since each takes the place of the one before.
+mod with_contour;
 /// A cluster with all of them in it.
 mod world;

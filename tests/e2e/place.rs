@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use controlplane::eventually;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams};
-use neighbours::{Backend, Client, Kind, cert_manager, envoy_gateway};
+use neighbours::{Backend, Client, Kind, cert_manager};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::world::{GROUP, WITHIN, World};
+use crate::world::{DataPlane, GROUP, WITHIN, World};
 
 /// The port at which each Service is, and the one at which its Pod listens.
 const PORTS: (u16, u16) = (80, 9376);
@@ -40,11 +40,25 @@ impl Place {
     }
 
     pub async fn at_port(name: &str, port: u16) -> Self {
-        let world = World::shared().await;
+        Self::served_by(DataPlane::EnvoyGateway, name, port).await
+    }
+
+    pub async fn served_by(data_plane: DataPlane, name: &str, port: u16) -> Self {
+        let world = World::shared(data_plane).await;
         let clients = world.clients().await;
         let place = Self { world, clients, name: name.to_owned(), port, backends: Vec::new() };
         place.namespace(name).await;
         place
+    }
+
+    /// Where clients find the listeners of that port, which is where a Service would lead in a cluster.
+    pub fn entry(&self, port: u16) -> u16 {
+        self.world.data_plane.entry(port)
+    }
+
+    /// The class of its Gateway.
+    pub fn class(&self) -> &'static str {
+        self.world.data_plane.class()
     }
 
     /// Applies a WrappedGateway `public` with that spec, whose certificates cert-manager's authority issues.
@@ -53,7 +67,7 @@ impl Place {
     }
 
     pub async fn wrap_with(&self, annotations: Value, mut spec: Value) {
-        spec["gatewayClassName"] = json!(envoy_gateway::CLASS);
+        spec["gatewayClassName"] = json!(self.class());
         if self.port != 443 {
             spec["listenerTemplate"]["port"] = json!(self.port);
         }
@@ -73,14 +87,19 @@ impl Place {
     pub async fn serve(&mut self, namespace: &str, name: &str, kind: Kind) -> &Backend {
         let protocol = if matches!(kind, Kind::Udp) { "UDP" } else { "TCP" };
         let address = self.pod(name, kind).await;
-        let metadata = json!({ "name": name, "namespace": namespace });
-        self.apply(json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": metadata,
-            "spec": { "ports": [{ "name": "app", "port": PORTS.0, "targetPort": PORTS.1, "protocol": protocol }] },
-        }))
-        .await;
+        self.service(namespace, name, json!({ "protocol": protocol })).await;
         self.lead(namespace, name, address, "app", protocol).await;
         self.backends.last().expect("the one that was started")
+    }
+
+    /// A Service, with what is said of its port besides the numbers.
+    pub async fn service(&self, namespace: &str, name: &str, mut port: Value) {
+        port["name"] = json!("app");
+        port["port"] = json!(PORTS.0);
+        port["targetPort"] = json!(PORTS.1);
+        let metadata = json!({ "name": name, "namespace": namespace });
+        let spec = json!({ "ports": [port] });
+        self.apply(json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec })).await;
     }
 
     /// An application at an address as Pods have them.
@@ -182,7 +201,8 @@ impl Place {
     /// Waits until a client gets this over HTTPS.
     pub async fn answers(&self, host: &str, path: &str, wanted: &str) {
         self.until(&format!("https://{host}{path} answers {wanted:?}"), async || {
-            let answer = self.clients.https(self.port, host, path).await.map_err(|error| error.to_string())?;
+            let answer =
+                self.clients.https(self.entry(self.port), host, path).await.map_err(|error| error.to_string())?;
             if answer.text == wanted { Ok(()) } else { Err(format!("{answer:?}")) }
         })
         .await;
@@ -220,10 +240,11 @@ impl Place {
         .await
     }
 
-    /// Removes the WrappedGateway, and waits until no Envoy listens at its port any more.
+    /// Removes the WrappedGateway, and waits until no Envoy listens for it any more.
     pub async fn close(&self) {
         self.wrapped().delete("public", &DeleteParams::default()).await.expect("a deletion");
-        self.until("the port is free", async || match tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await {
+        let entry = ("127.0.0.1", self.entry(self.port));
+        self.until("the port is free", async || match tokio::net::TcpListener::bind(entry).await {
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
         })

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use kube::api::{DeleteParams, DynamicObject};
-use neighbours::{cert_manager, envoy_gateway};
+use neighbours::cert_manager;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -9,30 +9,34 @@ use crate::place::{Place, health, is_true, listeners};
 use crate::street::Street;
 use crate::world::GROUP;
 
-/// Waits until Envoy Gateway finds nothing wrong with any listener of the Gateway that is there.
-async fn all_work(place: &Place) -> DynamicObject {
+/// Whether the data plane finds nothing wrong with that listener, as it is now.
+pub fn works(gateway: &DynamicObject, listener: &str) -> bool {
+    let said = health(gateway, listener);
+    let is_current = |said: &Value| said["observedGeneration"] == json!(gateway.metadata.generation);
+    let is_said = |type_: &&str| said.iter().any(|said| is_true(said, type_) && is_current(said));
+    ["Accepted", "ResolvedRefs", "Programmed"].iter().all(is_said)
+}
+
+/// Waits until the data plane finds nothing wrong with any listener of the Gateway that is there.
+pub async fn all_work(place: &Place) -> DynamicObject {
     place
-        .until("Envoy Gateway is content with every listener", async || {
+        .until("the data plane is content with every listener", async || {
             let gateway = place.gateway().await;
-            let broken = |listener: &String| {
-                let said = health(&gateway, listener);
-                !["Accepted", "ResolvedRefs", "Programmed"].iter().all(|type_| said.iter().any(|it| is_true(it, type_)))
-            };
-            let broken: Vec<_> = listeners(&gateway).into_iter().filter(broken).collect();
+            let broken: Vec<_> = listeners(&gateway).into_iter().filter(|name| !works(&gateway, name)).collect();
             if broken.is_empty() { Ok(gateway) } else { Err(format!("{broken:?}: {:#}", gateway.data["status"])) }
         })
         .await
 }
 
 /// The condition of that type of a WrappedGateway.
-async fn condition(place: &Place, type_: &str) -> Value {
+pub async fn condition(place: &Place, type_: &str) -> Value {
     let wrapped = place.wrapped().get("public").await.expect("the WrappedGateway");
     let conditions = wrapped.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default()
 }
 
 /// Waits until the WrappedGateway says that of why it is not programmed.
-async fn not_programmed(place: &Place, reason: &str, message: &str) {
+pub async fn not_programmed(place: &Place, reason: &str, message: &str) {
     place
         .until(&format!("the WrappedGateway is not programmed: {reason}, {message}"), async || {
             let said = condition(place, "Programmed").await;
@@ -97,10 +101,9 @@ async fn what_envoy_gateway_would_refuse_is_rejected_before() {
     street.place.close().await;
 }
 
-#[tokio::test]
-async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
-    let place = Place::new("by-hand").await;
-    let of = |name: &str, protocol: &str| json!({ "name": name, "port": place.port, "protocol": protocol });
+/// A listener `healthy`, and listeners `other` that contradict it, each with what data planes call the contradiction.
+pub fn contradictions(port: u16) -> (Value, [(&'static str, Value); 4]) {
+    let of = |name: &str, protocol: &str| json!({ "name": name, "port": port, "protocol": protocol });
     let with = |mut listener: Value, hostname: &str, tls: Value| {
         listener["hostname"] = json!(hostname);
         listener["tls"] = tls;
@@ -108,32 +111,46 @@ async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
     };
     let secret = |name: &str| json!({ "certificateRefs": [{ "name": name }] });
     let healthy = with(of("healthy", "HTTPS"), "www.example.com", secret("healthy"));
-    for (reason, other) in [
+    let others = [
         ("ProtocolConflict", of("other", "TCP")),
         ("ProtocolConflict", of("other", "HTTP")),
         ("HostnameConflict", with(of("other", "TLS"), "www.example.com", secret("other"))),
         ("HostnameConflict", with(of("other", "TLS"), "www.example.com", json!({ "mode": "Passthrough" }))),
-    ] {
-        let annotations = json!({ "cert-manager.io/cluster-issuer": cert_manager::ISSUER });
-        place
-            .apply(json!({
-                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
-                "metadata": { "name": "public", "namespace": place.name, "annotations": annotations },
-                "spec": { "gatewayClassName": envoy_gateway::CLASS, "listeners": [healthy, other] },
-            }))
-            .await;
+    ];
+    (healthy, others)
+}
+
+/// Writes a Gateway with these listeners, as people do who have no controller for it.
+pub async fn write_by_hand(place: &Place, listeners: [&Value; 2]) {
+    let annotations = json!({ "cert-manager.io/cluster-issuer": cert_manager::ISSUER });
+    place
+        .apply(json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": { "name": "public", "namespace": place.name, "annotations": annotations },
+            "spec": { "gatewayClassName": place.class(), "listeners": listeners },
+        }))
+        .await;
+}
+
+/// Whether the data plane has said of that listener, as it is now, that it is refused for that reason.
+pub fn is_conflicted(gateway: &DynamicObject, listener: &str, reason: &str) -> bool {
+    health(gateway, listener).iter().any(|said| {
+        is_true(said, "Conflicted")
+            && said["reason"] == reason
+            && said["observedGeneration"] == json!(gateway.metadata.generation)
+    })
+}
+
+#[tokio::test]
+async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
+    let place = Place::new("by-hand").await;
+    let (healthy, others) = contradictions(place.port);
+    for (reason, other) in &others {
+        write_by_hand(&place, [&healthy, other]).await;
         place
             .until(&format!("{reason} is said of both, with {other}"), async || {
                 let gateway = place.gateway().await;
-                let is_refused = |name: &&str| {
-                    let said = health(&gateway, name);
-                    said.iter().any(|said| {
-                        is_true(said, "Conflicted")
-                            && said["reason"] == reason
-                            && said["observedGeneration"] == json!(gateway.metadata.generation)
-                    })
-                };
-                let both = ["healthy", "other"].iter().all(is_refused);
+                let both = ["healthy", "other"].iter().all(|name| is_conflicted(&gateway, name, reason));
                 if both { Ok(()) } else { Err(format!("{:#}", gateway.data["status"]["listeners"])) }
             })
             .await;
@@ -144,12 +161,17 @@ async fn written_by_hand_the_same_takes_the_healthy_listener_along() {
 #[tokio::test]
 async fn a_missing_secret_is_told_and_the_other_listeners_work() {
     let place = Place::with_web("secretless").await;
-    // Nobody is asked for certificates any more, so that the Secret of the next one never comes.
-    place.wrap_with(json!({}), json!({})).await;
-    place.http("secretless", "late", &["late.example.com"]).await;
-    not_programmed(&place, "InvalidCertificateRef", "late-example-com does not exist").await;
-    place.answers_as_web().await;
+    a_secret_is_missing(&place, "late-example-com does not exist").await;
     place.close().await;
+}
+
+/// Adds a listener whose Secret never comes to a place with a host that is served, and waits until the data plane says so.
+pub async fn a_secret_is_missing(place: &Place, said: &str) {
+    // Nobody is asked for certificates any more.
+    place.wrap_with(json!({}), json!({})).await;
+    place.http(&place.name, "late", &["late.example.com"]).await;
+    not_programmed(place, "InvalidCertificateRef", said).await;
+    place.answers_as_web().await;
 }
 
 #[tokio::test]

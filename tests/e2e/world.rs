@@ -11,8 +11,8 @@ use controlplane::{Channel, ControlPlane, GatewayApi, Program, TimedOut, Version
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
-use neighbours::{Client, Programs, cert_manager, envoy_gateway};
-use tokio::sync::{Mutex, OnceCell};
+use neighbours::{Client, Programs, cert_manager, contour, envoy_gateway};
+use tokio::sync::Mutex;
 
 use crate::release::{CHART, NAMESPACE, RELEASE, helm, run};
 
@@ -31,35 +31,74 @@ pub fn report(line: &str) {
     let _ = writeln!(std::io::stderr(), "e2e: {line}");
 }
 
-/// A cluster with cert-manager and Envoy Gateway, and with the controller that the chart installs.
+/// Who serves the Gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataPlane {
+    /// All Gateways of its class.
+    EnvoyGateway,
+    /// The Gateways for which tests start one.
+    Contour,
+}
+
+impl DataPlane {
+    /// The class of its Gateways.
+    pub fn class(self) -> &'static str {
+        match self {
+            Self::EnvoyGateway => envoy_gateway::CLASS,
+            Self::Contour => contour::CLASS,
+        }
+    }
+
+    /// Where it listens for the listeners of that port.
+    pub fn entry(self, port: u16) -> u16 {
+        match self {
+            Self::EnvoyGateway => port,
+            Self::Contour => port + contour::ABOVE,
+        }
+    }
+}
+
+/// A cluster with cert-manager and one data plane, and with the controller that the chart installs.
 pub struct World {
+    pub data_plane: DataPlane,
     // Fields are dropped in this order, so the folder goes after all that write to it.
     pub controller: Mutex<Option<Program>>,
-    _neighbours: [Supervised; 2],
+    _neighbours: Vec<Supervised>,
     pub cluster: ControlPlane,
     pub programs: Programs,
     pub folder: Scratch,
 }
 
 impl World {
-    /// The world that all tests share. Each test has a runtime of its own, and so needs clients of its own.
-    pub async fn shared() -> Arc<Self> {
-        static SHARED: OnceCell<Arc<World>> = OnceCell::const_new();
-        let shared = SHARED.get_or_init(|| async { Arc::new(Self::start().await) }).await;
-        Arc::clone(shared)
+    /// The world that all tests of a data plane share. Each test has a runtime of its own, and so needs clients of its own.
+    pub async fn shared(data_plane: DataPlane) -> Arc<Self> {
+        static SHARED: Mutex<Option<Arc<World>>> = Mutex::const_new(None);
+        let mut shared = SHARED.lock().await;
+        if let Some(world) = shared.as_ref().filter(|world| world.data_plane == data_plane) {
+            return Arc::clone(world);
+        }
+        // Envoy Gateway has ports that Contour's Envoy wants, so the one ends before the other begins.
+        drop(shared.take());
+        Arc::clone(shared.insert(Arc::new(Self::start(data_plane).await)))
     }
 
-    async fn start() -> Self {
+    async fn start(data_plane: DataPlane) -> Self {
         assert!(std::env::var_os("APART").is_some(), "these tests need namespaces of their own: run `make e2e`");
         let programs = Programs::ensure().expect("the neighbours");
         let folder = Scratch::create().expect("a folder");
         let cluster = ControlPlane::start().await.expect("a control plane");
         cluster.install(GATEWAY_API).await.expect("the Gateway API");
         let cert_manager = cert_manager::start(&cluster, &programs, folder.path()).await.expect("cert-manager");
-        let envoy_gateway = envoy_gateway::start(&cluster, &programs, folder.path()).await.expect("Envoy Gateway");
+        let mut neighbours = vec![cert_manager];
+        match data_plane {
+            DataPlane::EnvoyGateway => {
+                neighbours.push(envoy_gateway::start(&cluster, &programs, folder.path()).await.expect("Envoy Gateway"));
+            }
+            DataPlane::Contour => contour::install(&cluster).await.expect("Contour's CRDs and class"),
+        }
         cert_manager::make_authority(&cluster).await.expect("an authority");
-        let neighbours = [cert_manager, envoy_gateway];
-        let world = Self { controller: Mutex::default(), _neighbours: neighbours, cluster, programs, folder };
+        let world =
+            Self { data_plane, controller: Mutex::default(), _neighbours: neighbours, cluster, programs, folder };
         world.helm(&["install", RELEASE, CHART, "--create-namespace"]);
         *world.controller.lock().await = Some(world.start_controller().await);
         world
