@@ -118,15 +118,17 @@ fn surprising<'l>(
     listeners: &[&'l Listener],
     served: &[Served],
 ) -> Vec<&'l Listener> {
-    if of_route(served, &route.key).next().is_none() {
+    let open = |parent: &&ParentRef| parent.section_name.is_none() && parent.port.is_none();
+    let open: Vec<&ParentRef> = route.parent_refs.iter().filter(open).collect();
+    if open.is_empty() {
         return Vec::new();
     }
-    let asked = |port: u16| of_route(served, &route.key).any(|served| served.slot.port == port);
-    let open = |parent: &&ParentRef| parent.section_name.is_none() && parent.port.is_none();
-    let strays = |listener: &Listener| {
-        route.parent_refs.iter().filter(open).any(|parent| attaches(route, parent, listener, input))
-    };
-    listeners.iter().copied().filter(|listener| !asked(listener.port) && strays(listener)).collect()
+    let asked: BTreeSet<u16> = of_route(served, &route.key).map(|served| served.slot.port).collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let strays = |listener: &Listener| open.iter().any(|parent| attaches(route, parent, listener, input));
+    listeners.iter().copied().filter(|listener| !asked.contains(&listener.port) && strays(listener)).collect()
 }
 
 fn listed(items: impl ExactSizeIterator<Item = String>) -> String {
