@@ -53,8 +53,11 @@ use predecessor::Predecessor;
 use shared::Parts;
 pub use status::RESYNC;
 
-/// How many objects of each controller are reconciled at a time.
-const CONCURRENCY: u16 = 8;
+/// How many routes are reconciled at a time.
+const ROUTES_AT_A_TIME: u16 = 8;
+/// How many Gateways are. Nearly all of the time is the API server's, whose writes end no sooner where it works on more of
+/// them; and what comes for a Gateway that waits here becomes part of the same write.
+const GATEWAYS_AT_A_TIME: u16 = 3;
 
 /// Reconciles WrappedGateways and routes until `stop` resolves and what was under way then has ended.
 ///
@@ -86,7 +89,7 @@ pub async fn run(
 
     let wrapped_gateways =
         Controller::for_stream(sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)), gateways.clone())
-            .with_config(Config::default().concurrency(CONCURRENCY))
+            .with_config(Config::default().concurrency(GATEWAYS_AT_A_TIME))
             .reconcile_on(sources::known(
                 stream::select(triggers, gateways_changed),
                 gateways.clone(),
@@ -112,7 +115,7 @@ pub async fn run(
         Arc::clone(&route_shared),
         routes.clone(),
         duties.take_until(stop).inspect(|duty| route::ask(duty, &routes, &route_shared)).map(Ok::<_, Infallible>),
-        Config::default().concurrency(CONCURRENCY),
+        Config::default().concurrency(ROUTES_AT_A_TIME),
     )
     .for_each(|_| ready(()));
 
