@@ -17,10 +17,15 @@ use crate::readiness::Gate;
 use crate::routes::GatewayRef;
 use crate::watching;
 
+/// A page is held in memory whole, as text and as objects, and a Gateway has up to 64 listeners, each once more in its
+/// managedFields.
+const PAGE_SIZE: u32 = 20;
+
 /// Has each Gateway that changed looked at, for ever.
 pub async fn watch(context: &Context, looks: &Looks) {
     let api: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(context.client.clone(), &gateway_resource());
-    let events = watching::watch(api, watcher::Config::default(), "Gateway", Arc::clone(&context.metrics));
+    let config = watcher::Config::default().page_size(PAGE_SIZE);
+    let events = watching::watch(api, config, "Gateway", Arc::clone(&context.metrics));
     pin_mut!(events);
     let mut versions = Versions::default();
     while let Some(event) = events.next().await {
