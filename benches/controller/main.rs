@@ -8,7 +8,8 @@
 //! - `cluster.rs`, `seen.rs`, `process.rs`: the API server with its objects, what a watch of it shows, the program;
 //! - `plain.rs`: the floor;
 //! - `measures`: one file for each kind of measure;
-//! - `figures.rs`, `aims.rs`, `table.rs`, `plot.rs`, `explained.md`: what was found out, and how it is shown.
+//! - `figures.rs`, `aims.rs`, `table.rs`, `plot.rs`, `explained.md`: what was found out, and how it is shown;
+//! - `findings.md`: what was learned from it, written by hand.
 
 mod aims;
 mod args;

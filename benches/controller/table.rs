@@ -19,7 +19,7 @@ pub fn page(all: &[Found]) -> String {
     for found in all.iter().filter(|found| found.whole) {
         page += &whole(found);
     }
-    page + "\n" + include_str!("explained.md")
+    page + "\n" + include_str!("findings.md") + "\n" + include_str!("explained.md")
 }
 
 /// The first program's figures at every size.
