@@ -81,16 +81,7 @@ async fn a_listener_of_somebody_else_covers_too_and_is_not_written() {
     let place = World::shared().await.namespace("theirs").await;
     place.wrap(json!({})).await;
     place.has_names(&["placeholder"]).await;
-    let theirs = wildcard("Same");
-    place
-        .apply_as(
-            "somebody",
-            &json!({
-                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "edge" },
-                "spec": { "gatewayClassName": "example", "listeners": [theirs] },
-            }),
-        )
-        .await;
+    place.listener_of_somebody(&wildcard("Same")).await;
     place.has_names(&["all"]).await;
     place.http("web", &["www.example.com"]).await;
     place.status_with("the route is served", |status| status.routes == 1 && status.rejected == 0).await;

@@ -11,15 +11,7 @@ async fn a_listener_of_another_manager_survives_ten_changes_of_routes() {
     place.wrap(json!({})).await;
     place.has_names(&["placeholder"]).await;
     let theirs = json!({ "name": "theirs", "port": 9999, "protocol": "TCP", "allowedRoutes": { "namespaces": { "from": "Same" } } });
-    place
-        .apply_as(
-            "somebody",
-            &json!({
-                "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "edge" },
-                "spec": { "gatewayClassName": "example", "listeners": [theirs] },
-            }),
-        )
-        .await;
+    place.listener_of_somebody(&theirs).await;
     for round in 0..10 {
         let host = format!("r{round}.example.com");
         place.http("web", &[&host]).await;

@@ -51,10 +51,7 @@ async fn what_the_diff_of_a_cluster_shows_is_what_the_controller_then_does() {
     place.http("stays", &["stays.example.com"]).await;
     place.http("goes", &["goes.example.com"]).await;
     place.has_hostnames(&["stays.example.com", "goes.example.com"]).await;
-    place.apply_as("somebody-else", &json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "edge" },
-        "spec": { "gatewayClassName": "example", "listeners": [{ "name": "theirs", "port": 9000, "protocol": "TCP" }] },
-    })).await;
+    place.listener_of_somebody(&json!({ "name": "theirs", "port": 9000, "protocol": "TCP" })).await;
     place.is_ready().await;
     world.stop_controller().await;
 

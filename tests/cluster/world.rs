@@ -213,10 +213,14 @@ impl Place {
         self.gateways().create(&PostParams::default(), &gateway).await.expect("a Gateway of somebody else")
     }
 
-    /// A change of the Gateway by somebody else, with server-side apply.
-    pub async fn apply_as(&self, manager: &str, gateway: &Value) -> DynamicObject {
-        let parameters = PatchParams::apply(manager).force();
-        self.gateways().patch("edge", &parameters, &Patch::Apply(gateway)).await.expect("an apply by another manager")
+    /// Somebody else puts a listener on the Gateway, with server-side apply.
+    pub async fn listener_of_somebody(&self, listener: &Value) {
+        let gateway = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "edge" },
+            "spec": { "gatewayClassName": "example", "listeners": [listener] },
+        });
+        let parameters = PatchParams::apply("somebody").force();
+        self.gateways().patch("edge", &parameters, &Patch::Apply(gateway)).await.expect("an apply by another manager");
     }
 
     pub async fn gateway(&self, name: &str) -> DynamicObject {

@@ -2,19 +2,12 @@ use controlplane::Harm;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::DeleteParams;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::stage::{Stage, host};
 use crate::world::{WITHIN, listeners};
 
 const GATEWAYS: &str = "gateway.networking.k8s.io/gateways";
-
-fn gateway(listener: &Value) -> Value {
-    json!({
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": { "name": "edge" },
-        "spec": { "gatewayClassName": "example", "listeners": [listener] },
-    })
-}
 
 #[tokio::test]
 async fn the_gateway_is_changed_by_somebody_else_between_plan_and_apply() {
@@ -24,7 +17,7 @@ async fn the_gateway_is_changed_by_somebody_else_between_plan_and_apply() {
     stage.change().await;
     stage.proxy.until_held(1).await;
     let theirs = json!({ "name": "theirs", "port": 9999, "protocol": "TCP", "allowedRoutes": { "namespaces": { "from": "Same" } } });
-    stage.place.apply_as("somebody", &gateway(&theirs)).await;
+    stage.place.listener_of_somebody(&theirs).await;
     stage.proxy.heal();
     stage.is_over(fault).await;
     assert!(stage.place.listeners().await.contains(&theirs), "what is not ours stays");
@@ -41,7 +34,7 @@ async fn somebody_else_forces_a_field_of_ours() {
     theirs["allowedRoutes"] = json!({ "namespaces": { "from": "All" } });
     let fault = stage.fault("conflict on a field, five times");
     for _ in 0..5 {
-        stage.place.apply_as("somebody", &gateway(&theirs)).await;
+        stage.place.listener_of_somebody(&theirs).await;
         stage.change().await;
         let is_ours = |gateway: &_| listeners(gateway).contains(&ours);
         stage.place.gateway_with("edge", "the field is ours again", is_ours).await;
