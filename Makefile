@@ -25,9 +25,11 @@ e2e: ## The controller among its neighbours: cert-manager, two data planes, exte
 	cargo test --locked --test e2e --no-run
 	tests/neighbours/apart cargo test --locked --offline --test e2e -- --test-threads=1
 
+VERSIONS ?=
+
 .PHONY: versions
-versions: ## The tests that need an API server, on each release of the Gateway API and of Kubernetes. It takes an hour.
-	cargo run --quiet --locked --example versions
+versions: ## The tests that need an API server, on each release of the Gateway API and of Kubernetes, for README's table. It takes an hour.
+	cargo run --quiet --locked --example versions -- $(VERSIONS)
 
 FUZZ_SECONDS ?= 60
 FUZZED := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/fuzz
