@@ -2,7 +2,6 @@ use std::cell::Cell;
 
 use controlplane::supervisor::Scratch;
 use controlplane::{Channel, ControlPlane, GatewayApi, eventually};
-use kube::api::DeleteParams;
 use neighbours::contour::{self, Contour};
 use neighbours::{Kind, tcp_echo};
 use serde_json::json;
@@ -16,7 +15,7 @@ use crate::verdict::{
 };
 use crate::world::{DataPlane, GATEWAY_API, GROUP, WITHIN, World};
 
-/// A place, and the Contour that serves its Gateway.
+/// A place, and the Contour that serves its Gateway. Nothing has to be closed: it ends with its test, and serves no other.
 async fn harbour(name: &str) -> (Place, Contour) {
     let place = Place::served_by(DataPlane::Contour, name, 443).await;
     let world = &place.world;
@@ -57,7 +56,6 @@ async fn every_kind_of_route_but_udp_is_answered_by_the_right_application() {
         .await;
     place.service(games, "moves", json!({ "protocol": "TCP", "appProtocol": "kubernetes.io/h2c" })).await;
     all_but_udp_are_answered(&mut street).await;
-    street.place.close().await;
 }
 
 #[tokio::test]
@@ -88,7 +86,6 @@ async fn a_udp_listener_is_refused_and_told_and_all_others_work() {
     let said = gateway.data["status"]["listeners"].as_array().cloned().unwrap_or_default();
     let books = said.iter().find(|said| said["name"] == "https-443-books-example-com").expect("it is there");
     assert!(books["attachedRoutes"].as_i64() > Some(1), "{books:#}");
-    place.close().await;
 }
 
 #[tokio::test]
@@ -105,7 +102,6 @@ async fn written_by_hand_the_later_of_two_that_contradict_each_other_is_refused_
             })
             .await;
     }
-    place.gateways().delete("public", &DeleteParams::default()).await.expect("a deletion");
 }
 
 #[tokio::test]
@@ -114,7 +110,6 @@ async fn a_missing_secret_is_told_and_the_other_listeners_work() {
     place.wrap(json!({})).await;
     place.web().await;
     a_secret_is_missing(&place, "late-example-com\" referent is invalid").await;
-    place.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +122,6 @@ async fn routes_of_other_hosts_that_come_and_go_disturb_nobody() {
     traffic.end("routes of other hosts came and went at Contour").await;
     still.again(&street.place).await;
     assert_eq!(replaced(&street.place, &[contour::ADMIN_PORT]).await, before);
-    street.place.close().await;
 }
 
 #[tokio::test]
@@ -158,7 +152,6 @@ async fn of_two_tcp_routes_on_a_port_now_one_and_now_the_other_gets_the_connecti
             })
             .await;
     }
-    place.close().await;
 }
 
 #[tokio::test]
