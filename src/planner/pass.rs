@@ -21,8 +21,6 @@ pub(super) struct Pass<'p, 'a> {
     pub input: &'p Input<'p>,
     pub fixed: &'p Fixed,
     pub privileges: &'p [Privileges],
-    /// The live places of incumbents whose hostname was given to a namespace beforehand.
-    pub holders: BTreeSet<usize>,
     /// Names that incumbents keep, with their live places.
     pub reserved: BTreeMap<&'p str, usize>,
     pub settled: Vec<Settled<'a>>,
@@ -40,7 +38,6 @@ impl<'p, 'a> Pass<'p, 'a> {
             input,
             fixed,
             privileges,
-            holders: BTreeSet::new(),
             reserved: BTreeMap::new(),
             settled: Vec::new(),
             verdicts: Verdicts::default(),
@@ -89,7 +86,6 @@ impl<'p, 'a> Pass<'p, 'a> {
         if let Some(holder) = holder.filter(|_| privileges.hostname) {
             let namespace = holder.route.key.namespace.as_str();
             self.owners.take(holder.slot.hostname.as_ref(), namespace);
-            self.holders.insert(live);
         }
     }
 

@@ -79,9 +79,9 @@ impl Pass<'_, '_> {
     fn founded(&self, live: usize, had: Privileges) -> Privileges {
         let name = &self.input.live[live].listener.name;
         let Some(settled) = self.settled.iter().find(|settled| settled.live == Some(live)) else {
-            // Its hostname may have been set aside for a claim that is turned down, and so have kept it from another.
-            let set_aside = had.hostname && self.holders.contains(&live);
-            return Privileges { place: set_aside, hostname: had.hostname && !set_aside, ..had };
+            // What was set aside for claims that are turned down may have kept the hostname from another incumbent, which
+            // must not lose its place for that: so hostnames are given up first.
+            return Privileges { place: had.hostname, hostname: false, ..had };
         };
         Privileges { name: had.name && (settled.name == *name || !self.reserved.contains_key(name.as_str())), ..had }
     }
