@@ -102,6 +102,13 @@ mod tests {
         looks.shown(public(), Some(version.to_owned()));
     }
 
+    /// A reconciliation that leaves nothing to do.
+    fn reconcile(looks: &Looks, version: &str) {
+        looks.begin(&public());
+        looks.settled(&public(), Some(version));
+        looks.end(&public());
+    }
+
     /// How many reconciliations have become due.
     fn due(due: &mut UnboundedReceiver<GatewayRef>) -> usize {
         std::iter::from_fn(|| due.try_recv().ok()).count()
@@ -112,9 +119,7 @@ mod tests {
         let (looks, mut reconciliations) = looks();
         show(&looks, "1");
         assert_eq!(due(&mut reconciliations), 1);
-        looks.begin(&public());
-        looks.settled(&public(), Some("1"));
-        looks.end(&public());
+        reconcile(&looks, "1");
         show(&looks, "2");
         looks.shown(public(), None);
         assert_eq!(due(&mut reconciliations), 2);
@@ -156,9 +161,7 @@ mod tests {
     #[test]
     fn what_a_failed_reconciliation_saw_is_due() {
         let (looks, mut reconciliations) = looks();
-        looks.begin(&public());
-        looks.settled(&public(), Some("2"));
-        looks.end(&public());
+        reconcile(&looks, "2");
         looks.begin(&public());
         show(&looks, "2");
         looks.end(&public());
@@ -170,9 +173,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_due_again() {
         let (looks, mut reconciliations) = looks();
-        looks.begin(&public());
-        looks.settled(&public(), Some("2"));
-        looks.end(&public());
+        reconcile(&looks, "2");
         looks.forget(&public());
         show(&looks, "2");
         assert_eq!(due(&mut reconciliations), 1);
