@@ -17,8 +17,8 @@ use crate::readiness::Gate;
 use crate::routes::GatewayRef;
 use crate::watching;
 
-/// A page is held in memory whole, as text and as objects, and a Gateway has up to 64 listeners, each once more in its
-/// managedFields.
+/// A page is held in memory whole, as text and as objects, and managedFields, which are metadata too, name every field of up
+/// to 64 listeners.
 const PAGE_SIZE: u32 = 20;
 
 /// Has each Gateway that changed looked at, for ever.
