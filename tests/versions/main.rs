@@ -8,9 +8,9 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::{Command, ExitCode};
 
-use controlplane::GatewayApi;
+use controlplane::{Binaries, GatewayApi};
 
-use table::{KUBERNETES, Table};
+use table::Table;
 
 /// The first two take minutes and prove nothing about a version. The others compare the schema of WrappedGateway with
 /// that of the newest Gateway.
@@ -60,9 +60,8 @@ fn run(chosen: &[String]) -> Result<bool, Box<dyn Error>> {
         if !gateway_apis.is_empty() && !gateway_apis.iter().any(|chosen| name.starts_with(chosen.as_str())) {
             continue;
         }
-        for kubernetes in
-            KUBERNETES.into_iter().filter(|name| releases.is_empty() || releases.iter().any(|one| one == name))
-        {
+        let is_meant = |name: &&str| releases.is_empty() || releases.iter().any(|chosen| chosen == name);
+        for kubernetes in Binaries::RELEASES.into_iter().filter(is_meant) {
             let outcome = Outcome::on(kubernetes, gateway_api)?;
             println!("Kubernetes {kubernetes}, Gateway API {gateway_api}: {}", outcome.in_words());
             for (name, told) in &outcome.failed {

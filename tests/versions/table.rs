@@ -5,10 +5,7 @@ use std::error::Error;
 use std::fmt;
 use std::fs;
 
-use controlplane::GatewayApi;
-
-/// Releases of Kubernetes, as `KUBERNETES` names them.
-pub const KUBERNETES: [&str; 2] = ["1.36", "1.34"];
+use controlplane::{Binaries, GatewayApi};
 
 const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
 const BEGIN: &str = "<!-- versions: written by make versions -->\n";
@@ -29,7 +26,7 @@ impl Table {
         for row in parts(&readme)?[1].lines().skip(2) {
             let mut cells = row.split('|').map(str::trim).skip(1);
             let gateway_api = cells.next().unwrap_or_default();
-            for (kubernetes, seen) in KUBERNETES.into_iter().zip(cells) {
+            for (kubernetes, seen) in Binaries::RELEASES.into_iter().zip(cells) {
                 table.0.insert((gateway_api.to_owned(), kubernetes), seen.to_owned());
             }
         }
@@ -55,11 +52,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| Gateway API | Kubernetes {} |", KUBERNETES.join(" | Kubernetes "))?;
-        writeln!(f, "|---{}|", "|---".repeat(KUBERNETES.len()))?;
+        writeln!(f, "| Gateway API | Kubernetes {} |", Binaries::RELEASES.join(" | Kubernetes "))?;
+        writeln!(f, "|---{}|", "|---".repeat(Binaries::RELEASES.len()))?;
         for gateway_api in GatewayApi::all() {
             let row = gateway_api.to_string();
-            let seen = KUBERNETES.map(|kubernetes| self.0.get(&(row.clone(), kubernetes)).map_or("", String::as_str));
+            let cell = |kubernetes| self.0.get(&(row.clone(), kubernetes)).map_or("", String::as_str);
+            let seen = Binaries::RELEASES.map(cell);
             writeln!(f, "| {row} | {} |", seen.join(" | "))?;
         }
         Ok(())

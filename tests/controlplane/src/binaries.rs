@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::pinned::{Module, Pinned};
 
-/// The releases of Kubernetes that there are, by the names that the variable `KUBERNETES` may have; the first is taken
-/// where it has none.
+/// The module of each release of Kubernetes; the first is taken where none is named.
 const RELEASES: [(&str, Module); 2] = [("1.36", NEWEST), ("1.34", OLDEST)];
 
 const NEWEST: Module = Module {
@@ -59,6 +58,9 @@ pub struct Binaries {
 }
 
 impl Binaries {
+    /// The releases of Kubernetes that there are, as `KUBERNETES` names them; the newest comes first.
+    pub const RELEASES: [&'static str; 2] = [RELEASES[0].0, RELEASES[1].0];
+
     /// Finds the programs, and builds those that are missing. The first time that takes about four minutes.
     ///
     /// `KUBERNETES` names the release, such as `1.34`; without it, it is the newest.
