@@ -84,8 +84,8 @@ pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
-pub fn number(count: usize) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+pub fn number(count: impl TryInto<u32>) -> f64 {
+    f64::from(count.try_into().unwrap_or(u32::MAX))
 }
 
 /// The kind of machine, as far as it says.

@@ -2,7 +2,7 @@
 //! it decides nothing, reports nothing, and notices nothing that somebody else does.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, pin_mut};
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 use crate::cluster::{Cluster, PLAIN, kind};
-use crate::seen::{Key, Slim};
+use crate::seen::{Key, Slim, lock};
 
 type Route = Object<Spec, NotUsed>;
 
@@ -98,7 +98,7 @@ struct Gateway {
 
 impl Gateway {
     fn change(&self, hosts: Vec<String>, is_there: bool) {
-        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.hosts);
         for host in hosts {
             if is_there {
                 known.insert(host)
@@ -115,7 +115,7 @@ async fn keep(client: Client, name: String, hosts: Arc<Mutex<BTreeSet<String>>>,
     // The first change may have come before anybody listened.
     changed.mark_changed();
     while changed.changed().await.is_ok() {
-        let hosts = hosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let hosts = lock(&hosts).clone();
         // A Gateway without listeners is refused; whoever takes the last route away takes the Gateway too.
         if !hosts.is_empty()
             && let Err(error) = apply(&client, &name, &hosts).await

@@ -37,12 +37,12 @@ impl Process {
 
     /// What it has in memory now, in MiB.
     pub fn resident(&self) -> Outcome<f64> {
-        Ok(number(self.program.resident_memory()?.try_into()?) / 1024.0)
+        Ok(number(self.program.resident_memory()?) / 1024.0)
     }
 
     /// The most that it ever had, in MiB.
     pub fn peak(&self) -> Outcome<f64> {
-        Ok(number(self.program.peak_memory()?.try_into()?) / 1024.0)
+        Ok(number(self.program.peak_memory()?) / 1024.0)
     }
 
     /// What it has computed since it was started.

@@ -51,7 +51,7 @@ pub async fn paced_and_at_once(side: &Side<'_>, figures: &mut Figures) -> Outcom
     let applies = gateway_writes(&side.cluster.plane.requests().await?.since(&before));
     figures.insert("burst, created".to_owned(), millis(created));
     figures.insert("burst".to_owned(), millis(right.saturating_duration_since(began)));
-    figures.insert("burst, applies for a Gateway".to_owned(), number(usize::try_from(applies)?) / number(GATEWAYS));
+    figures.insert("burst, applies for a Gateway".to_owned(), number(applies) / number(GATEWAYS));
     side.clean(&gateways, &all).await
 }
 

@@ -13,10 +13,8 @@ pub async fn rest(cluster: &Cluster, process: &Process, seconds: u64, figures: &
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let computed = process.computed()?.saturating_sub(computed);
     let requests = of_program(cluster, &before, 0).await?;
-    let seconds = number(usize::try_from(seconds)?);
-    let total = |requests: &controlplane::Requests| usize::try_from(requests.total()).map(number);
-    figures.insert("at rest, writes".to_owned(), total(&requests.writes())?);
-    figures.insert("at rest, requests".to_owned(), total(&requests)?);
-    figures.insert("at rest, CPU".to_owned(), millis(computed) / seconds);
+    figures.insert("at rest, writes".to_owned(), number(requests.writes().total()));
+    figures.insert("at rest, requests".to_owned(), number(requests.total()));
+    figures.insert("at rest, CPU".to_owned(), millis(computed) / number(seconds));
     Ok(())
 }

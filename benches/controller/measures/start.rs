@@ -15,7 +15,7 @@ const AFTERWARDS: Duration = Duration::from_secs(3);
 /// What a program is before there is anything to do.
 pub async fn empty(cluster: &Cluster, subject: &Subject, figures: &mut Figures) -> Outcome {
     let size = std::fs::metadata(subject.executable())?.len();
-    figures.insert("binary".to_owned(), number(usize::try_from(size)?) / 1024.0 / 1024.0);
+    figures.insert("binary".to_owned(), number(size) / 1024.0 / 1024.0);
     let process = Process::start(subject, cluster.plane.kubeconfig()).await?;
     figures.insert("ready, empty cluster".to_owned(), millis(process.ready_after));
     tokio::time::sleep(AFTERWARDS).await;
@@ -37,7 +37,7 @@ pub async fn full(cluster: &Cluster, subject: &Subject, size: Size, figures: &mu
     figures.insert("ready".to_owned(), millis(process.ready_after));
     tokio::time::sleep(AFTERWARDS).await;
     let requests = cluster.plane.requests().await?.since(&before);
-    figures.insert("restart, writes".to_owned(), number(usize::try_from(requests.writes().total())?));
+    figures.insert("restart, writes".to_owned(), number(requests.writes().total()));
     let resident = process.resident()?;
     figures.insert("resident".to_owned(), resident);
     figures.insert("peak".to_owned(), process.peak()?);

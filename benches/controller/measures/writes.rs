@@ -93,7 +93,7 @@ async fn count(
     for (key, count) in of_program(side.cluster, &before, own).await?.0 {
         let name = format!("{} {}", key.verb, key.resource);
         let of_name = found.entry(name).or_default();
-        *of_name.entry(what.to_owned()).or_default() += number(usize::try_from(count)?) / number(routes.len());
+        *of_name.entry(what.to_owned()).or_default() += number(count) / number(routes.len());
     }
     Ok(())
 }
