@@ -1,6 +1,7 @@
 //! The events of one kind's watch → changes of the state.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use kube::runtime::watcher::Event;
 use tracing::warn;
@@ -14,7 +15,7 @@ use crate::api::REDIRECT_SUFFIX;
 pub(super) struct Feed {
     kind: RouteKind,
     /// The routes of a list that is under way.
-    listed: Vec<Route>,
+    listed: Vec<Arc<Route>>,
     /// Routes of which it was said that they cannot be decoded, so that it is said once.
     undecodable: HashSet<RouteKey>,
 }
@@ -29,8 +30,14 @@ impl Feed {
         match event {
             Event::Init => self.listed.clear(),
             Event::InitApply(wire) => {
-                let known = |key: Option<RouteKey>| Some(Route::clone(state.get(&key?)?.as_ref()));
-                let route = self.decode(wire).map_or_else(known, Some);
+                let route = match self.decode(wire) {
+                    // A list of what is known already must not have it in memory twice.
+                    Ok(route) => {
+                        let known = state.get(&route.key).filter(|known| **known == route);
+                        Some(known.unwrap_or_else(|| Arc::new(route)))
+                    }
+                    Err(key) => key.and_then(|key| state.get(&key)),
+                };
                 self.listed.extend(route);
             }
             Event::InitDone => {
@@ -156,6 +163,13 @@ mod tests {
             vec![Event::Apply(good("c")), Event::Init, Event::InitApply(good("c")), Event::InitDone],
         );
         assert_eq!(known(&state), ["c"]);
+    }
+
+    #[test]
+    fn a_list_of_what_is_known_has_it_in_memory_once() {
+        let (mut feed, state) = (Feed::new(RouteKind::Http), State::default());
+        fed(&mut feed, &state, vec![Event::Apply(good("a")), Event::Init, Event::InitApply(good("a"))]);
+        assert!(Arc::ptr_eq(&feed.listed[0], &state.all(RouteKind::Http)[0]));
     }
 
     #[test]

@@ -28,7 +28,7 @@ impl Index {
     /// Takes in a route as it now is. A route that is already known just so is no change.
     pub fn apply(&mut self, route: Route) -> Change {
         let mut change = Change::default();
-        self.apply_into(&mut change, route);
+        self.apply_into(&mut change, Arc::new(route));
         change
     }
 
@@ -40,7 +40,7 @@ impl Index {
     }
 
     /// Takes in all routes of a kind at once: those that are not among them are gone. Routes of another kind are dropped.
-    pub fn replace(&mut self, kind: RouteKind, routes: Vec<Route>) -> Change {
+    pub fn replace(&mut self, kind: RouteKind, routes: Vec<Arc<Route>>) -> Change {
         let mut change = Change::default();
         let gone: Vec<RouteKey> = {
             let kept: HashSet<&RouteKey> = routes.iter().map(|route| &route.key).collect();
@@ -83,13 +83,12 @@ impl Index {
         self.routes.get(&kind).into_iter().flatten().map(|ByKey(route)| route.as_ref())
     }
 
-    fn apply_into(&mut self, change: &mut Change, route: Route) {
+    fn apply_into(&mut self, change: &mut Change, route: Arc<Route>) {
         let routes = self.routes.entry(route.key.kind).or_default();
-        if routes.get(&route.key).is_some_and(|ByKey(known)| **known == route) {
+        if routes.get(&route.key).is_some_and(|ByKey(known)| *known == route) {
             return;
         }
         self.remove_into(change, &route.key);
-        let route = Arc::new(route);
         change.routes.insert(route.key.clone());
         for parent in &route.parent_refs {
             change.gateways.insert(parent.gateway.clone());
@@ -170,6 +169,10 @@ mod tests {
 
     fn http(name: &str, gateways: &[&str]) -> Route {
         attached(RouteKind::Http, name, gateways)
+    }
+
+    fn list<const N: usize>(routes: [Route; N]) -> Vec<Arc<Route>> {
+        routes.map(Arc::new).into()
     }
 
     fn gateways(change: &Change) -> Vec<&str> {
@@ -262,11 +265,11 @@ mod tests {
         let mut index = Index::default();
         index.replace(
             RouteKind::Http,
-            vec![http("same", &["same"]), http("changed", &["before"]), http("gone", &["abandoned"])],
+            list([http("same", &["same"]), http("changed", &["before"]), http("gone", &["abandoned"])]),
         );
         let change = index.replace(
             RouteKind::Http,
-            vec![http("same", &["same"]), http("changed", &["after"]), http("new", &["joined"])],
+            list([http("same", &["same"]), http("changed", &["after"]), http("new", &["joined"])]),
         );
         assert_eq!(gateways(&change), ["abandoned", "after", "before", "joined"]);
         let changed: Vec<_> = change.routes.iter().map(|key| key.name.as_str()).collect();

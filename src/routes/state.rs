@@ -32,7 +32,7 @@ impl State {
     }
 
     /// Takes in all routes of a kind at once: those that are not among them are gone.
-    pub fn replace(&self, kind: RouteKind, routes: Vec<Route>) -> Change {
+    pub fn replace(&self, kind: RouteKind, routes: Vec<Arc<Route>>) -> Change {
         self.write().index.replace(kind, routes)
     }
 
