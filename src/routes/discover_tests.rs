@@ -73,6 +73,19 @@ async fn a_cluster_without_the_gateway_api_serves_nothing() {
 }
 
 #[tokio::test]
+async fn older_versions_are_asked_only_until_every_kind_was_found() {
+    let mut all = vec![("gateways", "Gateway"), ("referencegrants", "ReferenceGrant")];
+    all.extend(RouteKind::ALL.map(|kind| (kind.plural(), kind.name())));
+    // Whoever asks for the older version learns nothing.
+    let cluster = |of: &[_]| cluster(&[versions(&["v1", "v1alpha2"]), (V1, kinds(of)), (ALPHA, json!(500))]);
+    assert!(discover(&cluster(&all)).await.is_ok());
+    for missing in 0..all.len() {
+        let (before, after) = (&all[..missing], &all[missing + 1..]);
+        assert!(discover(&cluster(&[before, after].concat())).await.is_err(), "without {:?}", all[missing]);
+    }
+}
+
+#[tokio::test]
 async fn an_error_is_not_absence() {
     let failing: [&[(&str, Value)]; 4] = [
         &[("/apis/gateway.networking.k8s.io", json!(503))],
@@ -133,4 +146,6 @@ fn what_there_is_nothing_to_do_without_is_missed_when_two_looks_agree() {
     assert_eq!(missing, [[].into(), [Required::WrappedGateway].into()]);
     let too_old = Served { gateway: Some(resource("v1beta1", "gateways", "Gateway")), ..serving(&RouteKind::ALL) };
     assert_eq!(too_old.missing(), [Required::Gateway].into());
+    let said = Served::default().missing().into_iter().map(Required::kind).collect::<Vec<_>>();
+    assert_eq!(said, ["Gateway", "WrappedGateway"]);
 }
