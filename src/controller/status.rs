@@ -127,16 +127,19 @@ pub fn verdicts(plan: &Plan) -> BTreeMap<RouteKey, Vec<Verdict>> {
             reason: rejection.reason.to_string(),
             message: rejection.message.clone(),
         };
-        (rejection.route.clone(), verdict)
+        (&rejection.route, verdict)
     });
     let warned = plan.warnings.iter().filter_map(|warning| {
         let verdict =
             Verdict { kind: VerdictKind::Warned, reason: warning.reason.to_string(), message: warning.message.clone() };
-        Some((warning.route.clone()?, verdict))
+        Some((warning.route.as_ref()?, verdict))
     });
     let mut verdicts: BTreeMap<RouteKey, Vec<Verdict>> = BTreeMap::new();
     for (route, verdict) in rejected.chain(warned) {
-        verdicts.entry(route).or_default().push(verdict);
+        match verdicts.get_mut(route) {
+            Some(of_route) => of_route.push(verdict),
+            None => drop(verdicts.insert(route.clone(), vec![verdict])),
+        }
     }
     verdicts
 }

@@ -1,8 +1,7 @@
 //! What each parentRef of a route asks for.
 
 use std::fmt;
-
-use k8s_openapi::jiff::Timestamp;
+use std::sync::Arc;
 
 use super::admit;
 use super::fixed::Fixed;
@@ -12,7 +11,7 @@ use super::refusal::{self, Refusal};
 use super::verdict::{Reason, Verdicts};
 use super::{Input, MAX_LISTENERS};
 use crate::api::{Listener, Protocol, TemplateProtocol, TlsMode, annotation};
-use crate::routes::{ParentRef, Route, RouteKey, RouteKind};
+use crate::routes::{ParentRef, Route, RouteKind};
 
 /// What a listener is for. Claims of the same slot are served by the same listener.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +54,8 @@ impl fmt::Display for Slot {
 pub(super) struct Claim<'a> {
     /// Who asks.
     pub route: &'a Route,
+    /// The place of its route by age.
+    pub rank: usize,
     /// How many claims the route has before this one, in the order of its manifest.
     pub order: usize,
     /// What for.
@@ -66,25 +67,26 @@ pub(super) struct Claim<'a> {
 }
 
 /// The age of a claim: who asked first comes first. No two claims have the same.
-pub(super) type Age<'a> = (RouteAge<'a>, usize);
-/// The age of a route. One that no server has seen is younger than all others.
-pub(super) type RouteAge<'a> = (bool, Option<Timestamp>, &'a RouteKey);
+pub(super) type Age = (usize, usize);
 
-impl<'a> Claim<'a> {
+impl Claim<'_> {
     /// How old it is.
-    pub fn age(&self) -> Age<'a> {
-        (Self::age_of(self.route), self.order)
-    }
-
-    /// How old a route is.
-    pub fn age_of(route: &Route) -> RouteAge<'_> {
-        (route.created.is_none(), route.created, &route.key)
+    pub fn age(&self) -> Age {
+        (self.rank, self.order)
     }
 }
 
-/// Collects what a route asks of the planned Gateway. What needs no comparison with other claims is judged at once.
+/// Routes, the oldest first. One that no server has seen is younger than all others.
+pub(super) fn by_age(routes: &[Arc<Route>]) -> Vec<&Route> {
+    let mut routes: Vec<&Route> = routes.iter().map(AsRef::as_ref).collect();
+    routes.sort_by_key(|route| (route.created.is_none(), route.created, &route.key));
+    routes
+}
+
+/// Collects what a route, which has that place by age, asks of the planned Gateway. What needs no comparison with other
+/// claims is judged at once.
 pub(super) fn collect<'a>(
-    route: &'a Route,
+    (rank, route): (usize, &'a Route),
     input: &Input<'_>,
     fixed: &Fixed,
     verdicts: &mut Verdicts<'a>,
@@ -95,7 +97,7 @@ pub(super) fn collect<'a>(
         if tally > MAX_LISTENERS {
             break;
         }
-        let mut asked = Asked { route, parent, input, verdicts, order: &mut order, tally: &mut tally };
+        let mut asked = Asked { route, rank, parent, input, verdicts, order: &mut order, tally: &mut tally };
         let found = match parent.section_name.as_deref().and_then(|name| fixed.named(name)) {
             Some(listener) => {
                 asked.of_fixed(listener);
@@ -111,6 +113,7 @@ pub(super) fn collect<'a>(
 /// One parentRef under judgement.
 struct Asked<'r, 'a, 'i> {
     route: &'a Route,
+    rank: usize,
     parent: &'a ParentRef,
     input: &'r Input<'i>,
     verdicts: &'r mut Verdicts<'a>,
@@ -216,7 +219,8 @@ impl<'a> Asked<'_, 'a, '_> {
             return self.reject(refusal::section_name_too_narrow(&slot, name, &first.slot));
         }
         if self.may_ask() {
-            claims.push(Claim { route: self.route, order: *self.order, slot, wants, covered_by: None });
+            let (route, rank, order) = (self.route, self.rank, *self.order);
+            claims.push(Claim { route, rank, order, slot, wants, covered_by: None });
             *self.order += 1;
         }
     }

@@ -7,6 +7,7 @@ use super::claim::{self, Claim, Slot};
 use super::fixed::{Cover, Fixed};
 use super::owners;
 use super::verdict::Verdicts;
+use crate::routes::Route;
 
 /// The claims of one slot.
 #[derive(Debug)]
@@ -38,12 +39,13 @@ pub(super) struct Demand<'a> {
 }
 
 impl<'a> Demand<'a> {
-    /// Collects it; claims that can be judged by themselves are judged in `verdicts`.
-    pub fn of(input: &Input<'a>, fixed: &Fixed, verdicts: &mut Verdicts<'a>) -> Self {
+    /// Collects it from the routes, which are the oldest first; claims that can be judged by themselves are judged in
+    /// `verdicts`.
+    pub fn of(routes: &[&'a Route], input: &Input<'_>, fixed: &Fixed, verdicts: &mut Verdicts<'a>) -> Self {
         let places = places(input, fixed);
         let mut groups: BTreeMap<Slot, Vec<Claim<'a>>> = BTreeMap::new();
         let mut covered = Vec::new();
-        for route in input.routes {
+        for route in routes.iter().copied().enumerate() {
             for mut claim in claim::collect(route, input, fixed, verdicts) {
                 let refused = owners::refused(&claim, input);
                 match (fixed.cover(&claim, input), refused) {
@@ -62,17 +64,10 @@ impl<'a> Demand<'a> {
                 }
             }
         }
-        covered.sort_by_key(|covered| covered.claim.age());
-        let mut groups: Vec<_> = groups.into_iter().map(|(slot, claims)| Group::new(slot, claims, &places)).collect();
+        let group = |(slot, claims)| Group { live: places.get(&slot).copied(), slot, claims };
+        let mut groups: Vec<_> = groups.into_iter().map(group).collect();
         groups.sort_by_key(|group| (group.live.is_none(), group.live));
         Self { groups, covered }
-    }
-}
-
-impl<'a> Group<'a> {
-    fn new(slot: Slot, mut claims: Vec<Claim<'a>>, places: &BTreeMap<Slot, usize>) -> Self {
-        claims.sort_by_key(Claim::age);
-        Self { live: places.get(&slot).copied(), slot, claims }
     }
 }
 

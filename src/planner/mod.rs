@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use crate::api::{Listener, WrappedGatewaySpec};
 use crate::routes::{GatewayRef, Route};
-use claim::Claim;
 use demand::Demand;
 pub use dns::Naming;
 use fixed::Fixed;
@@ -114,27 +113,29 @@ pub enum Origin {
 /// route and nobody is told twice.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
-    let plan = plan_once(input);
+    let routes = claim::by_age(input.routes);
+    let plan = plan_once(input, &routes);
     if outcome::stays(input.live, &plan.listeners) {
         return plan;
     }
     // Of many routes there may be much to say, and no room to say it twice: what is dropped here is seldom planned again.
     let Plan { listeners, .. } = plan;
     let after = outcome::after(input.live, &listeners);
-    let again = plan_once(&Input { live: &after, ..*input });
-    if again.listeners == listeners { again } else { plan_once(input) }
+    let again = plan_once(&Input { live: &after, ..*input }, &routes);
+    if again.listeners == listeners { again } else { plan_once(input, &routes) }
 }
 
-fn plan_once(input: &Input<'_>) -> Plan {
+/// The routes are the oldest first.
+fn plan_once(input: &Input<'_>, routes: &[&Route]) -> Plan {
     let mut kept = BTreeSet::new();
     loop {
         let fixed = Fixed::gather(input, &kept);
         let mut verdicts = Verdicts::default();
-        let demand = Demand::of(input, &fixed, &mut verdicts);
+        let demand = Demand::of(routes, input, &fixed, &mut verdicts);
         let settled = resolve::resolve(input, &fixed, &demand, &mut verdicts);
         let held = held_and_unasked(input, &fixed, &settled);
         if held.is_empty() {
-            return assemble(input, &fixed, &settled, verdicts);
+            return assemble(input, routes, &fixed, &settled, verdicts);
         }
         kept.extend(held);
     }
@@ -152,17 +153,21 @@ fn held_and_unasked(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>]) -
     (0..input.live.len()).filter(held).filter(|place| !planned(*place)).collect()
 }
 
-fn assemble(input: &Input<'_>, fixed: &Fixed, settled: &[Settled<'_>], verdicts: Verdicts<'_>) -> Plan {
+fn assemble(
+    input: &Input<'_>,
+    routes: &[&Route],
+    fixed: &Fixed,
+    settled: &[Settled<'_>],
+    verdicts: Verdicts<'_>,
+) -> Plan {
     let listeners = listener::in_order(input, fixed, settled);
     let foreign = fixed.listeners.iter().filter(|fixed| fixed.origin.is_none());
     let all: Vec<&Listener> =
         foreign.map(|fixed| &fixed.listener).chain(listeners.iter().map(|planned| &planned.listener)).collect();
     let (served, rejections) = verdicts.finish();
-    let mut routes: Vec<&Route> = input.routes.iter().map(AsRef::as_ref).collect();
-    routes.sort_by_cached_key(|route| Claim::age_of(route));
     let mut warnings = held_warnings(input, fixed);
-    warnings.extend(attach::warnings(input, &routes, &all, &served));
-    warnings.extend(dns::warnings(&routes));
+    warnings.extend(attach::warnings(input, routes, &all, &served));
+    warnings.extend(dns::warnings(routes));
     warnings.sort();
     let total = all.len();
     Plan { listeners, total, served, rejections, warnings, problems: fixed.problems.clone() }

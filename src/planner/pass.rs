@@ -120,7 +120,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     /// brought its group forward.
     fn settle_by_age(&mut self, groups: Vec<Group<'a>>, covered: &[Covered<'a>]) {
         let mut covered = covered.iter().peekable();
-        let mut queue: BTreeMap<Age<'a>, Group<'a>> = BTreeMap::new();
+        let mut queue: BTreeMap<Age, Group<'a>> = BTreeMap::new();
         let enqueue = |queue: &mut BTreeMap<_, _>, group: Group<'a>| {
             if let Some(first) = group.claims.first() {
                 queue.insert(first.age(), group);
