@@ -1,6 +1,6 @@
 //! What all routes together ask for: claims of the same slot form a group, which becomes one listener.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Input;
 use super::claim::{self, Claim, Slot};
@@ -32,7 +32,7 @@ pub(super) struct Covered<'a> {
 /// What all routes ask for.
 #[derive(Debug, Default)]
 pub(super) struct Demand<'a> {
-    /// Those that stand on the Gateway first, in their order there; then the others by slot.
+    /// Those that stand on the Gateway first, in their order there; then the others by the age of their oldest claim.
     pub groups: Vec<Group<'a>>,
     /// The oldest first.
     pub covered: Vec<Covered<'a>>,
@@ -43,8 +43,18 @@ impl<'a> Demand<'a> {
     /// `verdicts`.
     pub fn of(routes: &[&'a Route], input: &Input<'_>, fixed: &Fixed, verdicts: &mut Verdicts<'a>) -> Self {
         let places = places(input, fixed);
-        let mut groups: BTreeMap<Slot, Vec<Claim<'a>>> = BTreeMap::new();
-        let mut covered = Vec::new();
+        let (mut groups, mut covered) = (Vec::<Group<'a>>::new(), Vec::new());
+        let mut numbers = HashMap::new();
+        let mut group = |claim: Claim<'a>| {
+            let slot = &claim.slot;
+            if let Some(number) = numbers.get(slot) {
+                let group: &mut Group<'a> = &mut groups[*number];
+                group.claims.push(claim);
+            } else {
+                numbers.insert(slot.clone(), groups.len());
+                groups.push(Group { slot: slot.clone(), live: places.get(slot).copied(), claims: vec![claim] });
+            }
+        };
         for route in routes.iter().copied().enumerate() {
             for mut claim in claim::collect(route, input, fixed, verdicts) {
                 let refused = owners::refused(&claim, input);
@@ -57,15 +67,13 @@ impl<'a> Demand<'a> {
                         if by.slot != claim.slot && !by.programmed && places.contains_key(&claim.slot) =>
                     {
                         claim.covered_by = Some(by.listener.name.clone());
-                        groups.entry(claim.slot.clone()).or_default().push(claim);
+                        group(claim);
                     }
                     (Cover::By(by), _) => covered.push(Covered { claim, by: by.listener.name.clone() }),
-                    (Cover::No, None) => groups.entry(claim.slot.clone()).or_default().push(claim),
+                    (Cover::No, None) => group(claim),
                 }
             }
         }
-        let group = |(slot, claims)| Group { live: places.get(&slot).copied(), slot, claims };
-        let mut groups: Vec<_> = groups.into_iter().map(group).collect();
         groups.sort_by_key(|group| (group.live.is_none(), group.live));
         Self { groups, covered }
     }
