@@ -30,7 +30,7 @@ pub(super) struct Covered<'a> {
 }
 
 /// What all routes ask for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Demand<'a> {
     /// Those that stand on the Gateway first, in their order there; then the others by the age of their oldest claim.
     pub groups: Vec<Group<'a>>,
