@@ -46,6 +46,7 @@ fn kinds(kinds: &[(&str, &str)]) -> Value {
 }
 
 const V1: &str = "/apis/gateway.networking.k8s.io/v1";
+const BETA: &str = "/apis/gateway.networking.k8s.io/v1beta1";
 const ALPHA: &str = "/apis/gateway.networking.k8s.io/v1alpha2";
 const HTTP: (&str, &str) = ("httproutes", "HTTPRoute");
 const TCP: (&str, &str) = ("tcproutes", "TCPRoute");
@@ -54,8 +55,9 @@ const TCP: (&str, &str) = ("tcproutes", "TCPRoute");
 async fn each_kind_is_taken_at_the_newest_version_that_has_it() {
     let (gateways, grants) = (("gateways", "Gateway"), ("referencegrants", "ReferenceGrant"));
     let client = cluster(&[
-        versions(&["v1alpha2", "v1"]),
+        versions(&["v1alpha2", "v1", "v1beta1"]),
         (V1, kinds(&[HTTP, gateways])),
+        (BETA, kinds(&[HTTP, gateways, grants])),
         (ALPHA, kinds(&[HTTP, TCP, grants])),
         ("/apis/gateway-route-sync.homelab-helper.benfiola.com/v1", kinds(&[("wrappedgateways", "WrappedGateway")])),
     ]);
@@ -63,7 +65,7 @@ async fn each_kind_is_taken_at_the_newest_version_that_has_it() {
     let routes: Vec<_> = served.routes.iter().map(|(kind, found)| (kind.name(), found.version.as_str())).collect();
     assert_eq!(routes, [("HTTPRoute", "v1"), ("TCPRoute", "v1alpha2")]);
     assert_eq!(served.gateway.unwrap().api_version, "gateway.networking.k8s.io/v1");
-    assert_eq!(served.reference_grant.unwrap().version, "v1alpha2");
+    assert_eq!(served.reference_grant.unwrap().version, "v1beta1");
     assert!(served.wrapped_gateway);
 }
 
