@@ -136,6 +136,7 @@ pub fn verdicts(plan: &Plan) -> BTreeMap<RouteKey, Vec<Verdict>> {
     });
     let mut verdicts: BTreeMap<RouteKey, Vec<Verdict>> = BTreeMap::new();
     for (route, verdict) in rejected.chain(warned) {
+        // An entry would clone the key for each of what may be tens of thousands of rejections of few routes.
         match verdicts.get_mut(route) {
             Some(of_route) => of_route.push(verdict),
             None => drop(verdicts.insert(route.clone(), vec![verdict])),
