@@ -62,8 +62,8 @@ pub(super) struct Claim<'a> {
     pub slot: Slot,
     /// The name that the listener shall have; none: any.
     pub wants: Option<&'a str>,
-    /// Name of the fixed listener that would serve it, where its own is there and stays until that one is programmed.
-    pub covered_by: Option<String>,
+    /// Name of the fixed listener that serves it, or will where its own is there and stays until that one is programmed.
+    pub covered_by: Option<&'a str>,
 }
 
 /// The age of a claim: who asked first comes first. No two claims have the same.

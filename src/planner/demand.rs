@@ -20,28 +20,19 @@ pub(super) struct Group<'a> {
     pub claims: Vec<Claim<'a>>,
 }
 
-/// A claim that a fixed listener serves.
-#[derive(Clone, Debug)]
-pub(super) struct Covered<'a> {
-    /// The claim.
-    pub claim: Claim<'a>,
-    /// Name of the fixed listener.
-    pub by: String,
-}
-
 /// What all routes ask for.
 #[derive(Debug)]
 pub(super) struct Demand<'a> {
     /// Those that stand on the Gateway first, in their order there; then the others by the age of their oldest claim.
     pub groups: Vec<Group<'a>>,
-    /// The oldest first.
-    pub covered: Vec<Covered<'a>>,
+    /// Claims that fixed listeners serve.
+    pub covered: Vec<Claim<'a>>,
 }
 
 impl<'a> Demand<'a> {
     /// Collects it from the routes, which are the oldest first; claims that can be judged by themselves are judged in
     /// `verdicts`.
-    pub fn of(routes: &[&'a Route], input: &Input<'_>, fixed: &Fixed, verdicts: &mut Verdicts<'a>) -> Self {
+    pub fn of(routes: &[&'a Route], input: &Input<'_>, fixed: &'a Fixed, verdicts: &mut Verdicts<'a>) -> Self {
         let places = places(input, fixed);
         let (mut groups, mut covered) = (Vec::<Group<'a>>::new(), Vec::new());
         let mut numbers = HashMap::new();
@@ -62,14 +53,16 @@ impl<'a> Demand<'a> {
                     (Cover::Refused(refusal), _) | (Cover::No, Some(refusal)) => {
                         verdicts.reject(claim.route, claim.order, refusal);
                     }
-                    // A listener that exists stays until the wildcard that covers it is programmed.
-                    (Cover::By(by), None)
-                        if by.slot != claim.slot && !by.programmed && places.contains_key(&claim.slot) =>
-                    {
-                        claim.covered_by = Some(by.listener.name.clone());
-                        group(claim);
+                    (Cover::By(by), refused) => {
+                        claim.covered_by = Some(&by.listener.name);
+                        // A listener that exists stays until the wildcard that covers it is programmed.
+                        let waits = refused.is_none() && by.slot != claim.slot && !by.programmed;
+                        if waits && places.contains_key(&claim.slot) {
+                            group(claim);
+                        } else {
+                            covered.push(claim);
+                        }
                     }
-                    (Cover::By(by), _) => covered.push(Covered { claim, by: by.listener.name.clone() }),
                     (Cover::No, None) => group(claim),
                 }
             }

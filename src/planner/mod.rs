@@ -132,7 +132,8 @@ fn plan_once(input: &Input<'_>, routes: &[&Route]) -> Plan {
         let fixed = Fixed::gather(input, &kept);
         let mut verdicts = Verdicts::default();
         let demand = Demand::of(routes, input, &fixed, &mut verdicts);
-        let settled = resolve::resolve(input, &fixed, &demand, &mut verdicts);
+        let (settled, resolved) = resolve::resolve(input, &fixed, &demand);
+        verdicts.append(resolved);
         let held = held_and_unasked(input, &fixed, &settled);
         if held.is_empty() {
             return assemble(input, routes, &fixed, &settled, verdicts);

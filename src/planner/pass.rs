@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::admit::named_namespaces;
 use super::claim::{Age, Claim, Slot};
 use super::conflict::incompatible;
-use super::demand::{Covered, Demand, Group};
+use super::demand::{Demand, Group};
 use super::fixed::Fixed;
 use super::name;
 use super::owners::{Owners, refused};
@@ -33,7 +33,7 @@ pub(super) struct Pass<'p, 'a> {
 
 impl<'p, 'a> Pass<'p, 'a> {
     /// Settles what can be settled while the incumbents have those privileges.
-    pub fn run(input: &'p Input<'p>, fixed: &'p Fixed, demand: &Demand<'a>, privileges: &'p [Privileges]) -> Self {
+    pub fn run(input: &'p Input<'p>, fixed: &'p Fixed, demand: &'a Demand<'a>, privileges: &'p [Privileges]) -> Self {
         let mut pass = Self {
             input,
             fixed,
@@ -56,10 +56,10 @@ impl<'p, 'a> Pass<'p, 'a> {
         for group in incumbents {
             pass.settle_incumbent(group);
         }
-        let (others, covered) = uncovered(&others, &demand.covered);
+        let covered = covered(&others, demand);
         pass.settle_by_age(others, &covered);
-        for covered in &covered {
-            pass.serve_covered(covered);
+        for (claim, by) in covered {
+            pass.serve_covered(claim, by);
         }
         pass
     }
@@ -70,7 +70,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// Sets aside what an incumbent has: its name while a claim is content with it, and its hostname.
-    fn prepare(&mut self, group: &Group<'a>) {
+    fn prepare(&mut self, group: &'a Group<'a>) {
         let Some((live, privileges)) = self.privileges_of(group) else { return };
         let listener = &self.input.live[live].listener;
         let content = |claim: &Claim<'_>| claim.wants.is_none_or(|wanted| wanted == listener.name);
@@ -90,11 +90,11 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// An incumbent has its place, whatever limit or quota says; of its claimants the namespaces that it admits come first.
-    fn settle_incumbent(&mut self, group: &Group<'a>) {
+    fn settle_incumbent(&mut self, group: &'a Group<'a>) {
+        let mut pool: Vec<_> = group.claims.iter().collect();
         if let Some(refusal) = self.conflict(&group.slot) {
-            return self.reject_all(&group.claims, &refusal);
+            return self.reject_all(&pool, &refusal);
         }
-        let mut pool = group.claims.clone();
         pool.retain(|claim| !self.reject_owned_by_another(claim));
         if let Some(live) = group.live.filter(|_| self.owners.exclusive()) {
             let admitted: BTreeSet<_> = named_namespaces(&self.input.live[live].listener).collect();
@@ -118,45 +118,44 @@ impl<'p, 'a> Pass<'p, 'a> {
 
     /// Takes the other groups by the age of their oldest claim that is not turned down: one that is must not have
     /// brought its group forward.
-    fn settle_by_age(&mut self, groups: Vec<Group<'a>>, covered: &[Covered<'a>]) {
-        let mut covered = covered.iter().peekable();
-        let mut queue: BTreeMap<Age, Group<'a>> = BTreeMap::new();
-        let enqueue = |queue: &mut BTreeMap<_, _>, group: Group<'a>| {
-            if let Some(first) = group.claims.first() {
-                queue.insert(first.age(), group);
+    fn settle_by_age(&mut self, groups: Vec<&'a Group<'a>>, covered: &[(&'a Claim<'a>, &'a str)]) {
+        let mut covered = covered.iter().map(|(claim, _)| claim).peekable();
+        let mut queue: BTreeMap<Age, (&'a Group<'a>, Vec<&'a Claim<'a>>)> = BTreeMap::new();
+        let enqueue = |queue: &mut BTreeMap<_, _>, group: &'a Group<'a>, claims: Vec<&'a Claim<'a>>| {
+            if let Some(first) = claims.first() {
+                queue.insert(first.age(), (group, claims));
             }
         };
         for group in groups {
-            enqueue(&mut queue, group);
+            // Without a listener of its own there is nothing for which a covered claim could wait.
+            enqueue(&mut queue, group, group.claims.iter().filter(|claim| claim.covered_by.is_none()).collect());
         }
-        while let Some((age, mut group)) = queue.pop_first() {
-            while let Some(older) = covered.next_if(|covered| covered.claim.age() < age) {
-                self.owners.take(older.claim.slot.hostname.as_ref(), &older.claim.route.key.namespace);
+        while let Some((age, (group, mut claims))) = queue.pop_first() {
+            while let Some(older) = covered.next_if(|claim| claim.age() < age) {
+                self.owners.take(older.slot.hostname.as_ref(), &older.route.key.namespace);
             }
             if let Some(refusal) = self.conflict(&group.slot) {
-                self.reject_all(&group.claims, &refusal);
+                self.reject_all(&claims, &refusal);
                 continue;
             }
-            let (slot, live) = (group.slot.clone(), group.live);
-            group.claims.retain(|claim| !self.reject_owned_by_another(claim) && !self.reject_taken_name(live, claim));
-            if group.claims.first().is_some_and(|first| first.age() == age) {
-                let claims = self.settle_newcomer(&group);
-                group = Group { slot, live, claims };
+            claims.retain(|claim| !self.reject_owned_by_another(claim) && !self.reject_taken_name(group.live, claim));
+            if claims.first().is_some_and(|first| first.age() == age) {
+                claims = self.settle_newcomer(group, claims);
             }
-            enqueue(&mut queue, group);
+            enqueue(&mut queue, group, claims);
         }
     }
 
     /// Settles a group whose oldest claim nothing stands in the way of, except limit and quota. Returns the claims about
     /// which nothing is said yet.
-    fn settle_newcomer(&mut self, group: &Group<'a>) -> Vec<Claim<'a>> {
+    fn settle_newcomer(&mut self, group: &'a Group<'a>, claims: Vec<&'a Claim<'a>>) -> Vec<&'a Claim<'a>> {
         if self.fixed.listeners.len() + self.settled.len() >= MAX_LISTENERS {
-            self.reject_all(&group.claims, &refusal::limit_reached(&group.slot));
+            self.reject_all(&claims, &refusal::limit_reached(&group.slot));
             return Vec::new();
         }
-        let Some(first) = group.claims.first() else { return Vec::new() };
+        let Some(first) = claims.first() else { return Vec::new() };
         let namespace = first.route.key.namespace.as_str();
-        let (party, mut rest) = self.party(group.claims.clone(), namespace);
+        let (party, mut rest) = self.party(claims, namespace);
         let Some(name) = self.name(group, &party) else {
             self.reject_names(&party);
             return rest;
@@ -169,7 +168,7 @@ impl<'p, 'a> Pass<'p, 'a> {
             let (refused, left) = if named.is_empty() { (content, Vec::new()) } else { (named, content) };
             self.reject_all(&refused, &refusal::quota_reached(&group.slot, namespace));
             rest.extend(left.into_iter().chain(misnamed));
-            rest.sort_by_key(Claim::age);
+            rest.sort_by_key(|claim| claim.age());
             return rest;
         }
         self.reject_misnamed(&misnamed, &name);
@@ -179,7 +178,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// The claims that can have the listener together with this namespace's, and the rest.
-    fn party(&self, claims: Vec<Claim<'a>>, namespace: &str) -> (Vec<Claim<'a>>, Vec<Claim<'a>>) {
+    fn party(&self, claims: Vec<&'a Claim<'a>>, namespace: &str) -> (Vec<&'a Claim<'a>>, Vec<&'a Claim<'a>>) {
         claims.into_iter().partition(|claim| !self.owners.exclusive() || claim.route.key.namespace == namespace)
     }
 
@@ -208,7 +207,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// The listener's name, or none where no claim can be content.
-    fn name(&self, group: &Group<'_>, party: &[Claim<'_>]) -> Option<String> {
+    fn name(&self, group: &Group<'_>, party: &[&Claim<'_>]) -> Option<String> {
         let free = |name: &str| self.is_free(name, group.live);
         let current = self.privileges_of(group).map(|(live, _)| self.input.live[live].listener.name.as_str());
         let content =
@@ -232,8 +231,8 @@ impl<'p, 'a> Pass<'p, 'a> {
         quota.is_some_and(|quota| self.sole.get(namespace).copied().unwrap_or(0) >= quota)
     }
 
-    fn accept(&mut self, group: &Group<'a>, name: String, mut claims: Vec<Claim<'a>>) {
-        claims.sort_by_key(Claim::age);
+    fn accept(&mut self, group: &Group<'a>, name: String, mut claims: Vec<&'a Claim<'a>>) {
+        claims.sort_by_key(|claim| claim.age());
         if let Some(claim) = claims.first() {
             // Where hostnames have owners, all these claims are of one namespace.
             self.owners.take(group.slot.hostname.as_ref(), &claim.route.key.namespace);
@@ -249,42 +248,41 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// A covered claim is served by the fixed listener, unless its very slot got a listener: traffic goes there then.
-    fn serve_covered(&mut self, covered: &Covered<'a>) {
-        let claim = &covered.claim;
+    fn serve_covered(&mut self, claim: &'a Claim<'a>, by: &str) {
         let Some(place) = self.settled.iter().position(|settled| settled.slot == claim.slot) else {
-            return self.verdicts.serve(claim.route, claim.order, claim.slot.clone(), &covered.by);
+            return self.verdicts.serve(claim.route, claim.order, claim.slot.clone(), by);
         };
         if let Some(refusal) = self.owned_by_another(claim).or_else(|| refused(claim, self.input)) {
             return self.verdicts.reject(claim.route, claim.order, refusal);
         }
         let settled = &mut self.settled[place];
         self.verdicts.serve(claim.route, claim.order, claim.slot.clone(), &settled.name);
-        settled.claims.push(claim.clone());
+        settled.claims.push(claim);
     }
 
-    fn reject_all(&mut self, claims: &[Claim<'a>], refusal: &Refusal) {
+    fn reject_all(&mut self, claims: &[&'a Claim<'a>], refusal: &Refusal) {
         for claim in claims {
             self.verdicts.reject(claim.route, claim.order, refusal.clone());
         }
     }
 
     /// Rejects a claim whose hostname another namespace has. Says whether it did.
-    fn reject_owned_by_another(&mut self, claim: &Claim<'a>) -> bool {
+    fn reject_owned_by_another(&mut self, claim: &'a Claim<'a>) -> bool {
         let Some(refusal) = self.owned_by_another(claim) else { return false };
         self.verdicts.reject(claim.route, claim.order, refusal);
         true
     }
 
     /// Rejects a claim that wants a name which is not to be had. Says whether it did.
-    fn reject_taken_name(&mut self, live: Option<usize>, claim: &Claim<'a>) -> bool {
+    fn reject_taken_name(&mut self, live: Option<usize>, claim: &'a Claim<'a>) -> bool {
         let taken = claim.wants.is_some_and(|wanted| !self.is_free(wanted, live));
         if taken {
-            self.reject_names(std::slice::from_ref(claim));
+            self.reject_names(&[claim]);
         }
         taken
     }
 
-    fn reject_owned(&mut self, claims: &[Claim<'a>], owner: &str) {
+    fn reject_owned(&mut self, claims: &[&'a Claim<'a>], owner: &str) {
         for claim in claims {
             let refusal = match &claim.slot.hostname {
                 Some(host) => refusal::hostname_owned(&claim.slot, host, owner),
@@ -294,7 +292,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         }
     }
 
-    fn reject_misnamed(&mut self, claims: &[Claim<'a>], name: &str) {
+    fn reject_misnamed(&mut self, claims: &[&'a Claim<'a>], name: &str) {
         for claim in claims {
             let refusal = refusal::misnamed(&claim.slot, claim.wants.unwrap_or_default(), name);
             self.verdicts.reject(claim.route, claim.order, refusal);
@@ -302,7 +300,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 
     /// Every one of these claims wants a name that something else has.
-    fn reject_names(&mut self, claims: &[Claim<'a>]) {
+    fn reject_names(&mut self, claims: &[&'a Claim<'a>]) {
         for claim in claims {
             let wanted = claim.wants.unwrap_or_default();
             let bearer = self.bearer(wanted).unwrap_or_else(|| claim.slot.clone());
@@ -319,27 +317,17 @@ impl<'p, 'a> Pass<'p, 'a> {
     }
 }
 
-/// The groups that are no incumbents, less the claims that waited for what covers them: without a listener of
-/// their own there is nothing to wait for. Those are among the covered ones that are returned beside them, by age.
-fn uncovered<'a>(groups: &[&Group<'a>], covered: &[Covered<'a>]) -> (Vec<Group<'a>>, Vec<Covered<'a>>) {
-    let (mut left, mut covered) = (Vec::new(), covered.to_vec());
-    for group in groups {
-        let (mut claims, live) = (Vec::new(), group.live);
-        for claim in &group.claims {
-            match claim.covered_by.clone() {
-                Some(by) => covered.push(Covered { claim: claim.clone(), by }),
-                None => claims.push(claim.clone()),
-            }
-        }
-        if !claims.is_empty() {
-            left.push(Group { slot: group.slot.clone(), live, claims });
-        }
-    }
-    covered.sort_by_key(|covered| covered.claim.age());
-    (left, covered)
+/// The claims that fixed listeners serve, and those of the groups that no incumbent keeps waiting for that; the oldest
+/// first, with the names of those listeners.
+fn covered<'a>(groups: &[&'a Group<'a>], demand: &'a Demand<'a>) -> Vec<(&'a Claim<'a>, &'a str)> {
+    let waiting = groups.iter().flat_map(|group| &group.claims);
+    let covered = demand.covered.iter().chain(waiting).filter_map(|claim| Some((claim, claim.covered_by?)));
+    let mut covered: Vec<_> = covered.collect();
+    covered.sort_by_key(|(claim, _)| claim.age());
+    covered
 }
 
-fn only_namespace<'a>(claims: &[Claim<'a>]) -> Option<&'a str> {
+fn only_namespace<'a>(claims: &[&Claim<'a>]) -> Option<&'a str> {
     let first = claims.first()?.route.key.namespace.as_str();
     claims.iter().all(|claim| claim.route.key.namespace == first).then_some(first)
 }

@@ -24,7 +24,7 @@ pub(super) struct Settled<'a> {
     /// What its listener is called.
     pub name: String,
     /// Its accepted claims, the oldest first.
-    pub claims: Vec<Claim<'a>>,
+    pub claims: Vec<&'a Claim<'a>>,
 }
 
 /// The privileges of an incumbent, each lost when it proves to be unfounded.
@@ -38,19 +38,17 @@ pub(super) struct Privileges {
     pub hostname: bool,
 }
 
-/// Settles all groups. Rejections, and the covered claims, are added to `verdicts`.
+/// Settles all groups, and says what becomes of each claim.
 pub(super) fn resolve<'a>(
     input: &Input<'_>,
     fixed: &Fixed,
-    demand: &Demand<'a>,
-    verdicts: &mut Verdicts<'a>,
-) -> Vec<Settled<'a>> {
+    demand: &'a Demand<'a>,
+) -> (Vec<Settled<'a>>, Verdicts<'a>) {
     let mut privileges = vec![Privileges { place: true, name: true, hostname: true }; input.live.len()];
     loop {
         let pass = Pass::run(input, fixed, demand, &privileges);
         let Some(fewer) = pass.revoked(demand) else {
-            verdicts.append(pass.verdicts);
-            return pass.settled;
+            return (pass.settled, pass.verdicts);
         };
         privileges = fewer;
     }
