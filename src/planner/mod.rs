@@ -114,12 +114,13 @@ pub enum Origin {
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let routes = claim::by_age(input.routes);
-    let plan = plan_once(input, &routes);
+    let mut plan = plan_once(input, &routes);
     if outcome::stays(input.live, &plan.listeners) {
         return plan;
     }
     // Of many routes there may be much to say, and no room to say it twice: what is dropped here is seldom planned again.
-    let Plan { listeners, .. } = plan;
+    let listeners = std::mem::take(&mut plan.listeners);
+    drop(plan);
     let after = outcome::after(input.live, &listeners);
     let again = plan_once(&Input { live: &after, ..*input }, &routes);
     if again.listeners == listeners { again } else { plan_once(input, &routes) }
