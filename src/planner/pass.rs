@@ -156,6 +156,11 @@ impl<'p, 'a> Pass<'p, 'a> {
         let Some(first) = claims.first() else { return Vec::new() };
         let namespace = first.route.key.namespace.as_str();
         let (party, mut rest) = self.party(claims, namespace);
+        if only_namespace(&party).is_some_and(|namespace| self.quota_reached(namespace)) {
+            // Whatever the listener were called: it would be this namespace's alone.
+            self.reject_all(&party, &refusal::quota_reached(&group.slot, namespace));
+            return rest;
+        }
         let Some(name) = self.name(group, &party) else {
             self.reject_names(&party);
             return rest;
