@@ -173,7 +173,7 @@ impl Watches {
         for kind in &absence.believed {
             self.let_go(*kind);
         }
-        self.miss(&served, absence);
+        self.miss(absence.missing.clone());
         self.served.send_if_modified(|known| {
             let changed = known.as_ref() != Some(&served);
             *known = Some(served);
@@ -182,8 +182,7 @@ impl Watches {
     }
 
     /// Says what is missing without which there is nothing to do, and when it has come.
-    fn miss(&mut self, served: &Served, absence: &Absence) {
-        let missing = &served.missing() & &(&absence.missing | &self.missing);
+    fn miss(&mut self, missing: BTreeSet<Required>) {
         for required in missing.difference(&self.missing) {
             warn!(kind = required.kind(), "not served, so there is nothing to do: {}", required.remedy());
         }

@@ -120,16 +120,18 @@ struct Told {
     _routes: UnboundedReceiver<RouteKey>,
     served: watch::Receiver<Option<Served>>,
     listing: watch::Receiver<Listing>,
-    _running: tokio::task::JoinSet<()>,
+    metrics: Arc<Metrics>,
+    running: tokio::task::JoinSet<()>,
 }
 
-fn watching(cluster: &Arc<Cluster>) -> Told {
+fn outputs() -> (Outputs, Told) {
     let state = Arc::new(State::default());
     let (gateways_sender, gateways) = mpsc::unbounded();
     let (routes_sender, routes) = mpsc::unbounded();
     let (served_sender, served) = watch::channel(None);
     let (awaited, _) = watch::channel(RouteKind::ALL.into());
     let (listing_sender, listing) = watch::channel(Listing::Pending);
+    let metrics = Arc::new(Metrics::new());
     let outputs = Outputs {
         state: Arc::clone(&state),
         gateways: gateways_sender,
@@ -137,11 +139,16 @@ fn watching(cluster: &Arc<Cluster>) -> Told {
         served: served_sender,
         awaited,
         listing: listing_sender,
-        metrics: Arc::new(Metrics::new()),
+        metrics: Arc::clone(&metrics),
     };
-    let mut running = tokio::task::JoinSet::new();
-    running.spawn(run(cluster.client(), outputs));
-    Told { state, gateways, _routes: routes, served, listing, _running: running }
+    let running = tokio::task::JoinSet::new();
+    (outputs, Told { state, gateways, _routes: routes, served, listing, metrics, running })
+}
+
+fn watching(cluster: &Arc<Cluster>) -> Told {
+    let (outputs, mut told) = outputs();
+    told.running.spawn(run(cluster.client(), outputs));
+    told
 }
 
 impl Told {
@@ -151,6 +158,11 @@ impl Told {
 
     async fn next_gateway(&mut self) -> String {
         self.gateways.next().await.unwrap().name
+    }
+
+    fn measures(&self, metric: &str, kind: &str, value: usize) -> bool {
+        let line = format!("gateway_route_sync_{metric}{{kind=\"{kind}\"}} {value}");
+        self.metrics.render().lines().any(|found| found == line)
     }
 
     async fn until_version(&mut self, kind: RouteKind, version: &str) {
@@ -186,6 +198,19 @@ async fn a_change_concerns_the_gateway_it_leaves_and_the_one_it_joins() {
     assert_eq!([told.next_gateway().await, told.next_gateway().await], ["private", "public"]);
     cluster.send(RouteKind::Http, "DELETED", "web", "private");
     assert_eq!(told.next_gateway().await, "private");
+}
+
+#[tokio::test(start_paused = true)]
+async fn routes_are_counted_as_they_come() {
+    let cluster = Cluster::serving(&[("v1", KINDS)]);
+    cluster.list(RouteKind::Http, "web", "public");
+    let mut told = watching(&cluster);
+    told.until_complete().await;
+    assert!(told.measures("routes", "HTTPRoute", 1));
+    assert_eq!(told.next_gateway().await, "public");
+    cluster.send(RouteKind::Http, "ADDED", "api", "public");
+    assert_eq!(told.next_gateway().await, "public");
+    assert!(told.measures("routes", "HTTPRoute", 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,4 +300,14 @@ async fn at_rest_nothing_is_listed() {
     let before = cluster.listed.lock().unwrap().len();
     sleep(Duration::from_mins(20)).await;
     assert_eq!(cluster.listed.lock().unwrap().len(), before);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_measured_until_it_comes() {
+    let (outputs, told) = outputs();
+    let mut watches = Watches::new(Cluster::serving(&[]).client(), outputs);
+    watches.miss([Required::WrappedGateway].into());
+    assert!(told.measures("kind_served", "WrappedGateway", 0) && told.measures("kind_served", "Gateway", 1));
+    watches.miss(BTreeSet::new());
+    assert!(told.measures("kind_served", "WrappedGateway", 1));
 }
