@@ -70,6 +70,16 @@ async fn each_kind_is_taken_at_the_newest_version_that_has_it() {
 }
 
 #[tokio::test]
+async fn what_can_be_listed_and_watched_is_served() {
+    for (verbs, expected) in [(&["list", "watch"][..], 1), (&["list"], 0), (&["watch"], 0), (&["get"], 0), (&[], 0)] {
+        let mut resources = kinds(&[HTTP]);
+        resources["resources"][0]["verbs"] = json!(verbs);
+        let served = discover(&cluster(&[versions(&["v1"]), (V1, resources)])).await.unwrap();
+        assert_eq!(served.routes.len(), expected, "{verbs:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cluster_without_the_gateway_api_serves_nothing() {
     assert_eq!(discover(&cluster(&[])).await.unwrap(), Served::default());
 }
