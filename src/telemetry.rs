@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal as _};
 use clap::Args as ClapArgs;
 use tokio::signal::unix::Signal;
 use tracing::info;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt as logs;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, registry, reload};
 
 /// How much is logged, and how it looks. Checked by [`Args::init`] and not while it is read: clap reads a variable also
 /// where a flag beats it, and one that is wrong would count.
@@ -43,10 +45,8 @@ const QUIET_WHEN_DEBUGGING: &str = "hyper_util=info,rustls=info,tower=info,kube_
 /// What is logged on demand: the reason of each decision, and not what libraries do.
 const ON_DEMAND: &str = "info,homelab_helper=debug";
 
-fn filter(level: &str) -> Result<EnvFilter, Error> {
-    let error = || Error::Level(level.to_owned());
-    let directives = directives(level).ok_or_else(error)?;
-    EnvFilter::builder().parse(directives).map_err(|_| error())
+fn filter(level: &str) -> Result<Targets, Error> {
+    directives(level).and_then(|directives| directives.parse().ok()).ok_or_else(|| Error::Level(level.to_owned()))
 }
 
 fn directives(level: &str) -> Option<String> {
@@ -77,30 +77,23 @@ impl Args {
     ///
     /// Where level or format is none.
     pub fn init(&self) -> Result<LogLevel, Error> {
-        let logs = logs().with_env_filter(filter(&self.log_level)?).with_writer(io::stderr);
-        let change: Box<dyn Fn(EnvFilter) + Send + Sync> = match self.log_format.to_ascii_lowercase().as_str() {
-            "text" => {
-                let logs = logs.with_ansi(io::stderr().is_terminal()).with_filter_reloading();
-                let handle = logs.reload_handle();
-                let _ = logs.try_init();
-                Box::new(move |filter| drop(handle.reload(filter)))
-            }
-            "json" => {
-                let logs = logs.json().flatten_event(true).with_span_list(false).with_filter_reloading();
-                let handle = logs.reload_handle();
-                let _ = logs.try_init();
-                Box::new(move |filter| drop(handle.reload(filter)))
-            }
+        let (filter, handle) = reload::Layer::new(filter(&self.log_level)?);
+        let filtered = registry().with(filter);
+        let logs = fmt::layer().with_writer(io::stderr);
+        // Fails only where logging has begun before.
+        let _ = match self.log_format.to_ascii_lowercase().as_str() {
+            "text" => filtered.with(logs.with_ansi(io::stderr().is_terminal())).try_init(),
+            "json" => filtered.with(logs.json().flatten_event(true).with_span_list(false)).try_init(),
             _ => return Err(Error::Format(self.log_format.clone())),
         };
-        Ok(LogLevel { configured: self.log_level.clone(), change })
+        Ok(LogLevel { configured: self.log_level.clone(), filter: handle })
     }
 }
 
 /// How much is logged, while the program runs.
 pub struct LogLevel {
     configured: String,
-    change: Box<dyn Fn(EnvFilter) + Send + Sync>,
+    filter: reload::Handle<Targets, Registry>,
 }
 
 impl LogLevel {
@@ -117,7 +110,8 @@ impl LogLevel {
                 // Both have been read once, so that neither makes no sense.
                 let Ok(filter) = filter(level) else { continue };
                 info!(now = level, "SIGUSR1 changes what is logged");
-                (self.change)(filter);
+                // Fails only where [`Args::init`] came second, and then nothing is to be changed.
+                let _ = self.filter.reload(filter);
             }
         }
     }
