@@ -21,6 +21,9 @@ const READY_WITHIN: Duration = Duration::from_mins(2);
 /// How often another port is tried when somebody took the one that was free a moment ago.
 const PORTS_TO_TRY: usize = 5;
 
+/// The first port that is looked at.
+const FIRST_PORT: u16 = 20_000;
+
 /// What of the controller manager is wanted: what makes owner references, namespaces, service accounts and aggregated
 /// roles behave as in a cluster.
 const CONTROLLERS: &str =
@@ -252,16 +255,23 @@ fn is_port_taken(error: &Error) -> bool {
     matches!(error, Error::Exited { log, .. } if log.contains("address already in use"))
 }
 
-/// A port of the loopback interface that is free now.
+/// A port of the loopback interface that was free a moment ago.
+fn free_port() -> u16 {
+    take_free_port().local_addr().map_or(FIRST_PORT, |address| address.port())
+}
+
+/// Takes a free port of the loopback interface.
 ///
 /// It is not one of those that the system hands out to connections: a client that keeps calling an API server that is
 /// down would sooner or later be given its port as its own, and the API server could not come back.
-fn free_port() -> u16 {
-    const FIRST: u16 = 20_000;
+fn take_free_port() -> TcpListener {
     const COUNT: u64 = 10_000;
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let random = || u16::try_from(RandomState::new().hash_one(()) % COUNT).unwrap_or_default();
-    std::iter::repeat_with(|| FIRST + random()).find(is_free).unwrap_or(FIRST)
+    loop {
+        if let Ok(taken) = TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST_PORT + random())) {
+            return taken;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -270,7 +280,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_somebody_took_is_recognised() -> Result<()> {
-        let somebody = TcpListener::bind((Ipv4Addr::LOCALHOST, free_port())).expect("the port is free");
+        // A port that was given back need not be free at once: whatever process begins meanwhile holds it a moment longer.
+        let somebody = take_free_port();
         let port = somebody.local_addr().expect("it is bound").port();
         let error = ControlPlane::start_on(port, Binaries::ensure()?, false).await.expect_err("the port is taken");
         assert!(is_port_taken(&error), "{error}");
