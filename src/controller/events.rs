@@ -1,21 +1,14 @@
 //! Events: news for the owners of WrappedGateways and routes, said once for each change.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::allowance::Allowance;
-use super::error::{self, Error};
 use super::external_dns::Left;
 use crate::api::FIELD_MANAGER;
 use crate::planner::Warning;
@@ -25,13 +18,6 @@ use crate::routes::{GatewayRef, RouteKey, Verdict, VerdictKind};
 const LONGEST_NOTE: usize = 1024;
 /// How many listeners are named that came, and how many that went: names have up to 63 characters.
 const NAMED: usize = 7;
-/// How long API servers keep events.
-const KEPT: Duration = Duration::from_hours(1);
-
-/// What may be said of one object: so much at once, and then ever so often.
-const OF_OBJECT: (u32, Duration) = (25, Duration::from_secs(30));
-/// What may be said in one namespace of objects of one kind.
-const IN_NAMESPACE: (u32, Duration) = (100, Duration::from_secs(5));
 
 /// Something to be said of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,8 +129,30 @@ impl News {
         &self.note
     }
 
+    /// The event that says it of the object, for the first time.
+    #[must_use]
+    pub fn event(&self, regarding: &ObjectReference, instance: &str) -> Event {
+        Event {
+            metadata: ObjectMeta {
+                name: Some(self.name(regarding)),
+                namespace: regarding.namespace.clone(),
+                ..ObjectMeta::default()
+            },
+            action: Some(self.action.to_owned()),
+            event_time: Some(MicroTime(Timestamp::now())),
+            note: Some(cut(&self.note)),
+            reason: Some(self.reason.clone()),
+            regarding: Some(regarding.clone()),
+            reporting_controller: Some(FIELD_MANAGER.to_owned()),
+            reporting_instance: Some(instance.to_owned()),
+            type_: Some(self.type_.to_owned()),
+            ..Event::default()
+        }
+    }
+
     /// A name that the same news of the same object always has, so that a controller that starts anew repeats nothing.
-    fn name(&self, regarding: &ObjectReference) -> String {
+    #[must_use]
+    pub fn name(&self, regarding: &ObjectReference) -> String {
         let mut hash = Sha256::new();
         for part in [regarding.uid.as_deref().unwrap_or_default(), self.reason.as_str(), self.note.as_str()] {
             hash.update(part);
@@ -154,99 +162,6 @@ impl News {
         let object: String = regarding.name.as_deref().unwrap_or_default().chars().take(200).collect();
         let number = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         format!("{}.{number:016x}", object.trim_end_matches(['.', '-']))
-    }
-}
-
-/// Says news.
-pub struct Announcer {
-    client: Client,
-    instance: String,
-    said: Mutex<HashMap<String, (i32, Instant)>>,
-    of_object: Allowance<String>,
-    in_namespace: Allowance<(String, String)>,
-}
-
-impl Announcer {
-    /// One that speaks in this process's name.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
-        // Inside a container this is the pod's name.
-        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-        let instance = instance.unwrap_or_else(|| FIELD_MANAGER.to_owned()).chars().take(128).collect();
-        let of_object = Allowance::new(OF_OBJECT.0, OF_OBJECT.1);
-        let in_namespace = Allowance::new(IN_NAMESPACE.0, IN_NAMESPACE.1);
-        Self { client, instance, said: Mutex::default(), of_object, in_namespace }
-    }
-
-    /// Says it of the object, unless too much was said of it, or in its namespace, already: the status says it too.
-    ///
-    /// # Errors
-    /// Where the API server does not take the event.
-    pub async fn announce(&self, regarding: &ObjectReference, news: &News) -> Result<(), Error> {
-        let namespace = regarding.namespace.as_deref().unwrap_or("default");
-        if !self.allows(namespace, regarding) {
-            tracing::debug!(object = regarding.name, namespace, note = news.note, "an event too many is not written");
-            return Ok(());
-        }
-        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        let name = news.name(regarding);
-        let key = format!("{namespace}/{name}");
-        let result = match self.count(&key) {
-            Some(before) => {
-                let series =
-                    json!({ "series": { "count": before + 1, "lastObservedTime": MicroTime(Timestamp::now()) } });
-                events.patch(&name, &PatchParams::default(), &Patch::Merge(&series)).await
-            }
-            None => events.create(&PostParams::default(), &self.event(&name, regarding, news)).await,
-        };
-        match result {
-            // Said before, by a process that has ended since.
-            Err(source) if error::code(&source) == Some(409) => self.record(&key),
-            Err(source) if error::code(&source) == Some(404) => {
-                // The API server has dropped the event that was to be counted up: next time it is said anew.
-                self.said.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-                return Err(Error::Event(source));
-            }
-            Err(source) => return Err(Error::Event(source)),
-            Ok(_) => self.record(&key),
-        }
-        Ok(())
-    }
-
-    fn allows(&self, namespace: &str, regarding: &ObjectReference) -> bool {
-        let (now, kind) = (Instant::now(), regarding.kind.clone().unwrap_or_default());
-        self.of_object.take(regarding.uid.clone().unwrap_or_default(), now)
-            && self.in_namespace.take((namespace.to_owned(), kind), now)
-    }
-
-    fn count(&self, key: &str) -> Option<i32> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|(count, _)| *count)
-    }
-
-    fn record(&self, key: &str) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.retain(|_, (_, when)| when.elapsed() < KEPT);
-        let (count, when) = said.entry(key.to_owned()).or_insert_with(|| (0, Instant::now()));
-        (*count, *when) = (count.saturating_add(1), Instant::now());
-    }
-
-    fn event(&self, name: &str, regarding: &ObjectReference, news: &News) -> Event {
-        Event {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                namespace: regarding.namespace.clone(),
-                ..ObjectMeta::default()
-            },
-            action: Some(news.action.to_owned()),
-            event_time: Some(MicroTime(Timestamp::now())),
-            note: Some(cut(&news.note)),
-            reason: Some(news.reason.clone()),
-            regarding: Some(regarding.clone()),
-            reporting_controller: Some(FIELD_MANAGER.to_owned()),
-            reporting_instance: Some(self.instance.clone()),
-            type_: Some(news.type_.to_owned()),
-            ..Event::default()
-        }
     }
 }
 

@@ -19,9 +19,10 @@ use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::announcer::Announcer;
 use super::context::Context;
 use super::error::{self, Error};
-use super::events::{Announcer, News};
+use super::events::News;
 use super::ledger::{Ledger, Permit};
 use super::sources;
 use super::told::Told;

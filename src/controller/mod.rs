@@ -1,6 +1,7 @@
 //! Kubernetes in and out: WrappedGateways, Gateways and their routes → plans → writes.
 
 mod allowance;
+mod announcer;
 pub mod apply;
 mod conditions;
 mod context;
@@ -44,9 +45,9 @@ use tracing::Instrument as _;
 
 use crate::readiness::Gate;
 use crate::routes::{GatewayRef, RouteKey};
+use announcer::Announcer;
 pub use context::Context;
 use context::span;
-use events::Announcer;
 use external_dns::ExternalDns;
 pub use namespaces::needs_labels;
 use predecessor::Predecessor;

@@ -17,9 +17,10 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::watcher::Event;
 
+use super::announcer::Announcer;
 use super::context::Context;
 use super::error::{Error, Stage, within};
-use super::events::{Announcer, News};
+use super::events::News;
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::predecessor::Predecessor;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
 
+use super::announcer::Announcer;
 use super::context::Context;
-use super::events::Announcer;
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::grants::Grants;

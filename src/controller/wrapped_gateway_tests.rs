@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::api::{GROUP, former};
+use crate::controller::announcer::Announcer;
 use crate::controller::context::Context;
-use crate::controller::events::Announcer;
 use crate::controller::external_dns::ExternalDns;
 use crate::controller::shared::Parts;
 use crate::metrics::Metrics;
