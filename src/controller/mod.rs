@@ -72,13 +72,14 @@ pub async fn run(
 ) {
     let stop = stop.boxed().shared();
     let context = Arc::new(context);
-    let announcer = Arc::new(Announcer::new(context.client.clone()));
+    let (announcer, news) = Announcer::new(context.client.clone());
+    let announcer = Arc::new(announcer);
     let predecessor = Arc::new(Predecessor::default());
     let (gateways, gateway_writer) = store();
     let external_dns = ExternalDns::new(Arc::clone(&context), gateways.clone(), Arc::clone(&announcer));
     let parts = Parts {
         context: Arc::clone(&context),
-        announcer,
+        announcer: Arc::clone(&announcer),
         predecessor: Arc::clone(&predecessor),
         external_dns: Arc::new(external_dns),
     };
@@ -136,9 +137,13 @@ pub async fn run(
             route::keep(route_writer, &route_shared, route_events, due.clone(), changed.clone()),
         )
     };
-    tokio::select! {
-        _ = async { tokio::join!(wrapped_gateways, all_routes) } => {}
-        // Only the end of the process closes what these read.
-        _ = watches => {}
-    }
+    let work = async {
+        tokio::select! {
+            _ = async { tokio::join!(wrapped_gateways, all_routes) } => {}
+            // Only the end of the process closes what these read.
+            _ = watches => {}
+        }
+        announcer.close();
+    };
+    tokio::join!(work, announcer.say(news));
 }

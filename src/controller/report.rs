@@ -53,10 +53,8 @@ pub async fn report(
         write(&shared.context.client, &shared.reports, key, metadata, after).await?;
     }
     for news in news {
-        // News are a service; what they tell stands in the status too.
-        if let Err(error) = shared.announcer.announce(&stored.object_ref(&()), &news).await {
-            tracing::warn!(error = %error.explain(), "an event was not taken");
-        }
+        // The next change of the Gateway is not to wait for them.
+        shared.announcer.announce_later(stored.object_ref(&()), news);
     }
     Ok(())
 }

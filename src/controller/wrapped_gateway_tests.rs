@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::api::{GROUP, former};
-use crate::controller::announcer::Announcer;
+use crate::controller::announcer::{Announcer, Waiting};
 use crate::controller::context::Context;
 use crate::controller::external_dns::ExternalDns;
 use crate::controller::shared::Parts;
@@ -34,6 +34,8 @@ struct Server {
     shared: Arc<Shared>,
     /// The Gateways that are to be reconciled again.
     due: UnboundedReceiver<GatewayRef>,
+    /// What is to be said when there is time for it.
+    news: UnboundedReceiver<Waiting>,
 }
 
 impl Server {
@@ -72,11 +74,12 @@ impl Server {
             metrics: Arc::new(Metrics::new()),
             external_dns_prefixes: vec!["external-dns.kubernetes.io".to_owned()],
         });
-        let announcer = Arc::new(Announcer::new(client));
+        let (announcer, news) = Announcer::new(client);
+        let announcer = Arc::new(announcer);
         let external_dns = ExternalDns::new(Arc::clone(&context), store().0, Arc::clone(&announcer));
         let parts = Parts { context, announcer, predecessor: Arc::default(), external_dns: Arc::new(external_dns) };
         let (changed, due) = unbounded();
-        Self { asked, shared: Arc::new(Shared::new(parts, changed)), due }
+        Self { asked, shared: Arc::new(Shared::new(parts, changed)), due, news }
     }
 
     async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {
@@ -180,6 +183,20 @@ async fn a_failure_that_repeats_itself_is_said_once() {
     }
     assert_eq!((server.asked(GET).len(), server.asked(STATUS).len()), (3, 1));
     assert_eq!(server.ready(), ("GatewayFetchFailed".to_owned(), "The Gateway cannot be read: forbidden".to_owned()));
+}
+
+#[tokio::test]
+async fn a_reconciliation_does_not_wait_for_its_events() {
+    const EVENTS: &str = "POST /apis/events.k8s.io/v1/namespaces/infra/events";
+    let server = Server::that(|asked| if asked == GET { refusal(403, "forbidden") } else { taken() });
+    server.reconcile(&wrapped()).await.unwrap_err();
+    assert_eq!((server.asked(STATUS).len(), server.asked(EVENTS).len()), (1, 0));
+    let Server { asked, shared, news, .. } = server;
+    shared.announcer.close();
+    shared.announcer.say(news).await;
+    let asked = asked.lock().unwrap();
+    let event = asked.iter().find_map(|(asked, event)| (asked == EVENTS).then_some(event)).expect("an event");
+    assert_eq!((&event["reason"], &event["regarding"]["name"]), (&json!("SyncFailed"), &json!("public")));
 }
 
 #[tokio::test(start_paused = true)]
