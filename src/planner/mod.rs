@@ -107,23 +107,32 @@ pub enum Origin {
     Kept,
 }
 
+/// How often a plan is made anew of the Gateway that the last one makes, to come to one that stays.
+const ATTEMPTS: usize = 3;
+
 /// Plans a Gateway. Total: whatever is wrong is in the plan.
 ///
 /// A plan that changes the Gateway is explained by the Gateway that it makes, so that the next plan says the same of each
-/// route and nobody is told twice.
+/// route and nobody is told twice. Where that one would change the Gateway again, as when a listener that another manager
+/// holds becomes free for somebody else, the change is made at once.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let routes = claim::by_age(input.routes);
     let mut plan = plan_once(input, &routes);
-    if outcome::stays(input.live, &plan.listeners) {
-        return plan;
+    for _ in 0..ATTEMPTS {
+        if outcome::stays(input.live, &plan.listeners) {
+            return plan;
+        }
+        // Of many routes there may be much to say, and no room to say it twice: what is dropped here is seldom planned again.
+        let listeners = std::mem::take(&mut plan.listeners);
+        drop(plan);
+        let after = outcome::after(input.live, &listeners);
+        plan = plan_once(&Input { live: &after, ..*input }, &routes);
+        if plan.listeners == listeners {
+            return plan;
+        }
     }
-    // Of many routes there may be much to say, and no room to say it twice: what is dropped here is seldom planned again.
-    let listeners = std::mem::take(&mut plan.listeners);
-    drop(plan);
-    let after = outcome::after(input.live, &listeners);
-    let again = plan_once(&Input { live: &after, ..*input }, &routes);
-    if again.listeners == listeners { again } else { plan_once(input, &routes) }
+    plan_once(input, &routes)
 }
 
 /// The routes are the oldest first.
