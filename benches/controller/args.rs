@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use homelab_helper::api::{GROUP, crd_yaml};
 
 use crate::Outcome;
@@ -24,6 +24,12 @@ pub struct Args {
     /// `KUBECONFIG`, `HEALTH_ADDRESS` and `METRICS_ADDRESS`
     #[arg(long = "program", num_args = 3, value_names = ["GROUP", "CRDS", "COMMAND"])]
     others: Vec<String>,
+    /// Measure just this, and how it starts; can be repeated
+    #[arg(long, value_enum)]
+    only: Vec<Measure>,
+    /// Our own program, built elsewhere
+    #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_homelab-helper"))]
+    own: String,
     /// Changes of which the latency is taken, at up to 20 listeners; half of them at more
     #[arg(long, default_value_t = 200)]
     pub samples: usize,
@@ -52,9 +58,14 @@ impl Args {
         args
     }
 
+    /// Whether this is to be measured.
+    pub fn takes(&self, measure: Measure) -> bool {
+        self.only.is_empty() || self.only.contains(&measure)
+    }
+
     /// The programs that are measured, our own first.
     pub fn subjects(&self) -> Outcome<Vec<Subject>> {
-        let mut subjects = vec![Subject::own()];
+        let mut subjects = vec![Subject::own(&self.own)];
         for other in self.others.chunks(3) {
             let [group, crds, command] = other else { return Err("--program takes three values".into()) };
             let crds = std::fs::read_to_string(crds).map_err(|error| format!("cannot read {crds}: {error}"))?;
@@ -62,6 +73,16 @@ impl Args {
         }
         Ok(subjects)
     }
+}
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    Latency,
+    Writes,
+    Rest,
+    Bursts,
+    Changes,
 }
 
 /// A program under test.
@@ -76,8 +97,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    fn own() -> Self {
-        let command = format!("{} gateway-route-sync", env!("CARGO_BIN_EXE_homelab-helper"));
+    fn own(program: &str) -> Self {
+        let command = format!("{program} gateway-route-sync");
         let name = concat!("homelab-helper ", env!("CARGO_PKG_VERSION")).to_owned();
         Self { name, group: GROUP.to_owned(), crds: crd_yaml(), command }
     }

@@ -11,10 +11,11 @@ mod writes;
 use std::time::Instant;
 
 use crate::Outcome;
-use crate::args::{Args, Size, Subject};
+use crate::args::{Args, Measure, Size, Subject};
 use crate::cluster::Cluster;
 use crate::figures::{Figures, Program};
 use side::Side;
+use writes::PerRoute;
 
 /// Listeners that a Gateway has when a route is added, of each measure of the latency.
 const LISTENERS: [usize; 4] = [5, 20, 40, 60];
@@ -33,7 +34,16 @@ pub struct Scope<'a> {
 
 impl Scope<'_> {
     fn listeners(&self) -> &'static [usize] {
-        if self.whole { &LISTENERS } else { &[BESIDE] }
+        match (self.args.takes(Measure::Latency), self.whole) {
+            (true, true) => &LISTENERS,
+            (true, false) => &[BESIDE],
+            (false, _) => &[],
+        }
+    }
+
+    /// Whether what is not compared side by side is to be measured.
+    fn takes(&self, measure: Measure) -> bool {
+        self.whole && self.args.takes(measure)
     }
 
     /// Of the larger Gateways, each sample costs the API server up to a third of a second.
@@ -60,13 +70,20 @@ pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figure
         say(scope, &format!("latency at {listeners} listeners"));
         latency::at(&side(), *listeners, scope.samples(*listeners), Some(&process), &mut figures).await?;
     }
-    say(scope, "writes");
-    let requests = writes::per_route(&side(), &mut figures).await?;
-    if scope.whole {
+    let mut requests = PerRoute::new();
+    if scope.args.takes(Measure::Writes) {
+        say(scope, "writes");
+        requests = writes::per_route(&side(), &mut figures).await?;
+    }
+    if scope.takes(Measure::Rest) {
         say(scope, "at rest");
         rest::rest(&cluster, &process, scope.args.rest, &mut figures).await?;
+    }
+    if scope.takes(Measure::Bursts) {
         say(scope, "bursts");
         burst::paced_and_at_once(&side(), &mut figures).await?;
+    }
+    if scope.takes(Measure::Changes) {
         say(scope, &format!("{} changes", scope.args.changes));
         churn::churn(&cluster, &process, scope, &mut figures).await?;
     }
@@ -80,7 +97,7 @@ async fn floor(cluster: &Cluster, scope: Scope<'_>, figures: &mut Figures) -> Ou
         say(scope, &format!("latency at {listeners} listeners"));
         latency::at(&Side::plain(cluster), *listeners, scope.samples(*listeners), None, figures).await?;
     }
-    if scope.whole {
+    if scope.takes(Measure::Bursts) {
         say(scope, "bursts");
         burst::paced_and_at_once(&Side::plain(cluster), figures).await?;
     }

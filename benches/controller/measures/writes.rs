@@ -23,7 +23,7 @@ const APISERVERS_OWN: [&str; 5] =
     ["services", "configmaps", "networking.k8s.io/ipaddresses", "networking.k8s.io/servicecidrs", "resourcequotas"];
 
 /// By verb and resource, then by what was done.
-type PerRoute = BTreeMap<String, BTreeMap<String, f64>>;
+pub type PerRoute = BTreeMap<String, BTreeMap<String, f64>>;
 
 /// Counts the requests of a program.
 pub async fn per_route(side: &Side<'_>, figures: &mut Figures) -> Outcome<PerRoute> {
