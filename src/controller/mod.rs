@@ -24,11 +24,13 @@ mod queue;
 mod redirect;
 mod relics;
 mod report;
+mod reports;
 mod route;
 mod shared;
 mod sources;
 mod status;
 mod told;
+mod turns;
 mod users;
 pub mod wish;
 mod wrapped_gateway;
@@ -39,7 +41,7 @@ use std::sync::Arc;
 
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, stream};
-use kube::runtime::controller::{Config, Controller, applier};
+use kube::runtime::controller::{Config, applier};
 use kube::runtime::reflector::{ObjectRef, store};
 use tracing::Instrument as _;
 
@@ -53,12 +55,13 @@ pub use namespaces::needs_labels;
 use predecessor::Predecessor;
 use shared::Parts;
 pub use status::RESYNC;
+use turns::Turns;
 
 /// How many routes are reconciled at a time.
 const ROUTES_AT_A_TIME: u16 = 8;
 /// How many Gateways are. Nearly all of the time is the API server's, whose writes end no sooner where it works on more of
 /// them; and what comes for a Gateway that waits here becomes part of the same write.
-const GATEWAYS_AT_A_TIME: u16 = 3;
+const GATEWAYS_AT_A_TIME: usize = 3;
 
 /// Reconciles WrappedGateways and routes until `stop` resolves and what was under way then has ended.
 ///
@@ -89,24 +92,20 @@ pub async fn run(
     let (routes, route_writer) = store();
     let (due, duties) = unbounded();
 
-    let wrapped_gateways =
-        Controller::for_stream(sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)), gateways.clone())
-            .with_config(Config::default().concurrency(GATEWAYS_AT_A_TIME))
-            .reconcile_on(sources::known(
-                stream::select(triggers, gateways_changed),
-                gateways.clone(),
-                Arc::clone(&shared),
-            ))
-            .graceful_shutdown_on(stop.clone())
-            .run(
-                |stored, shared| {
-                    let span = span("wrapped_gateway", &wrapped_gateway::key(&stored));
-                    sources::while_known(wrapped_gateway::reconcile, stored, shared, gateways.clone()).instrument(span)
-                },
-                |stored, error, shared| wrapped_gateway::error_policy(&stored, error, &shared),
-                Arc::clone(&shared),
-            )
-            .for_each(|_| ready(()));
+    let turns = Turns::default();
+    let due_gateways = stream::select(
+        sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)),
+        sources::known(stream::select(triggers, gateways_changed), gateways.clone()),
+    );
+    let line_up = due_gateways.for_each(|gateway| {
+        shared.queue.push(&gateway);
+        turns.push(gateway);
+        ready(())
+    });
+    let wrapped_gateways = turns.work(GATEWAYS_AT_A_TIME, stop.clone(), |gateway| {
+        let span = span("wrapped_gateway", &gateway);
+        sources::while_known(gateway, Arc::clone(&shared), gateways.clone()).instrument(span)
+    });
     // A Controller would want to read duties from the API server, which has none.
     let all_routes = applier(
         |duty, shared| {
@@ -130,6 +129,7 @@ pub async fn run(
     };
     let watches = async {
         tokio::join!(
+            line_up,
             sources::changed_gateways(&shared),
             sources::changed_namespaces(&shared, changed.clone()),
             sources::changed_grants(&shared, changed.clone()),

@@ -1,7 +1,6 @@
 //! The only writer of status: what a reconciliation came to, told to those whom it concerns.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
@@ -12,6 +11,7 @@ use serde_json::json;
 use super::conditions::Moment;
 use super::error::{self, Error};
 use super::events::News;
+use super::reports::Reports;
 use super::shared::Shared;
 use super::status::{self, Outcome};
 use super::wrapped_gateway::Stored;
@@ -19,7 +19,8 @@ use crate::api::{FIELD_MANAGER, WrappedGateway, WrappedGatewayStatus};
 use crate::metrics::{GatewayNumbers, Metrics};
 use crate::routes::GatewayRef;
 
-/// Says what came of a reconciliation: to routes, in the status, in events.
+/// Says what came of a reconciliation: to routes, in the status, in events. Returns how long it will be until what is left
+/// unsaid may be said, where anything is: numbers, where others were told a moment ago.
 ///
 /// # Errors
 /// Where the status cannot be written. It is given one that says so, if the API server takes that.
@@ -28,8 +29,9 @@ pub async fn report(
     stored: &Stored,
     shared: &Shared,
     result: &Result<Outcome, Error>,
-) -> Result<(), Error> {
-    if let Ok(outcome) = result {
+) -> Result<Option<Duration>, Error> {
+    let outcome = result.as_ref().ok();
+    if let Some(outcome) = outcome {
         shared.context.publish(key, status::verdicts(&outcome.plan));
     }
     let metadata = stored.meta();
@@ -38,25 +40,50 @@ pub async fn report(
     let notice = shared.predecessor.notice(tokio::time::Instant::now());
     let moment = Moment { generation: metadata.generation, now: now(), notice };
     let after = status::status(&before, &moment, result.as_ref());
-    measure(&shared.context.metrics, key, result.as_ref().ok(), &after);
-    let mut news: Vec<News> = News::failure(&before.conditions, &after.conditions).into_iter().collect();
-    if let Some(outcome) = result.as_ref().ok().filter(|outcome| outcome.written) {
-        let changed = News::listeners_changed(&outcome.before, &status::listener_names(&outcome.gateway));
-        let what = changed.as_ref().map(News::note);
-        tracing::info!(listeners = outcome.plan.total, what, "the Gateway was written");
-        news.extend(outcome.adopted.then(|| News::adopted(outcome.before.len())));
-        news.extend(changed);
+    measure(&shared.context.metrics, key, outcome, &after);
+    let written = outcome.filter(|outcome| outcome.written);
+    if let Some(outcome) = written {
+        let what = News::listeners_changed(&outcome.before, &status::listener_names(&outcome.gateway));
+        tracing::info!(listeners = outcome.plan.total, what = what.as_ref().map(News::note), "the Gateway was written");
     }
-    let warnings = result.as_ref().map(|outcome| outcome.plan.warnings.as_slice()).unwrap_or_default();
-    news.extend(News::warnings(&before.conditions, &after.conditions, warnings));
-    if status::is_due(&before, &after) {
-        write(&shared.context.client, &shared.reports, key, metadata, after).await?;
+    let is_due = status::is_due(&before, &after);
+    if is_due
+        && status::is_count(&before, &after)
+        && let Some(pause) = shared.reports.pause(key, status::PACE)
+    {
+        if let Some(outcome) = written {
+            shared.reports.postpone(key, &outcome.before);
+        }
+        return Ok(Some(pause));
     }
-    for news in news {
+    let untold = shared.reports.take_untold(key);
+    if is_due {
+        write(&shared.context.client, &shared.reports, key, metadata, &after).await?;
+    }
+    for news in news(outcome, untold.as_ref(), &before.conditions, &after.conditions) {
         // The next change of the Gateway is not to wait for them.
         shared.announcer.announce_later(stored.object_ref(&()), news);
     }
-    Ok(())
+    Ok(None)
+}
+
+/// What is news for the WrappedGateway's owner. `untold` are the names of the listeners before the first change that was
+/// not told yet, where one was left untold.
+fn news(
+    outcome: Option<&Outcome>,
+    untold: Option<&Vec<String>>,
+    before: &[Condition],
+    after: &[Condition],
+) -> Vec<News> {
+    let mut news: Vec<News> = News::failure(before, after).into_iter().collect();
+    let Some(outcome) = outcome else { return news };
+    let adopted = outcome.written && outcome.adopted;
+    news.extend(adopted.then(|| News::adopted(outcome.before.len())));
+    if let Some(before) = untold.or(outcome.written.then_some(&outcome.before)) {
+        news.extend(News::listeners_changed(before, &status::listener_names(&outcome.gateway)));
+    }
+    news.extend(News::warnings(before, after, &outcome.plan.warnings));
+    news
 }
 
 /// Counts what a status says, and by which reasons routes are rejected. What a failed reconciliation did not find out stays
@@ -77,11 +104,11 @@ async fn write(
     reports: &Reports,
     key: &GatewayRef,
     metadata: &ObjectMeta,
-    status: WrappedGatewayStatus,
+    status: &WrappedGatewayStatus,
 ) -> Result<(), Error> {
-    match patch(client, key, metadata, &status).await {
+    match patch(client, key, metadata, status).await {
         Ok(()) => {
-            reports.record(key, metadata, status);
+            reports.record(key, metadata, status.clone());
             Ok(())
         }
         Err(source) if matches!(error::code(&source), Some(404 | 409)) => Ok(()),
@@ -124,68 +151,4 @@ async fn patch(
 fn now() -> Time {
     let seconds = k8s_openapi::jiff::Timestamp::now().as_second();
     Time(k8s_openapi::jiff::Timestamp::from_second(seconds).unwrap_or_default())
-}
-
-/// The statuses written last. The store that a reconciliation reads may not have them yet.
-#[derive(Debug, Default)]
-pub struct Reports(Mutex<HashMap<GatewayRef, Report>>);
-
-#[derive(Clone, Debug)]
-struct Report {
-    uid: Option<String>,
-    /// Version of the WrappedGateway that the status was computed from.
-    seen: Option<String>,
-    status: WrappedGatewayStatus,
-}
-
-impl Reports {
-    /// The status that is in force: the one in the store, unless that is older than what was written.
-    #[must_use]
-    pub fn current(
-        &self,
-        key: &GatewayRef,
-        metadata: &ObjectMeta,
-        stored: Option<&WrappedGatewayStatus>,
-    ) -> WrappedGatewayStatus {
-        let reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let newer =
-            reports.get(key).filter(|report| report.uid == metadata.uid && report.seen == metadata.resource_version);
-        newer.map(|report| report.status.clone()).or_else(|| stored.cloned()).unwrap_or_default()
-    }
-
-    /// Every WrappedGateway that was reported on.
-    #[must_use]
-    pub fn all(&self) -> Vec<GatewayRef> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
-    }
-
-    /// Forgets a WrappedGateway that is gone.
-    pub fn forget(&self, key: &GatewayRef) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
-    fn record(&self, key: &GatewayRef, metadata: &ObjectMeta, status: WrappedGatewayStatus) {
-        let report = Report { uid: metadata.uid.clone(), seen: metadata.resource_version.clone(), status };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), report);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_written_is_in_force_until_the_store_has_something_newer() {
-        let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
-        let version = |version: &str| ObjectMeta {
-            uid: Some("1".to_owned()),
-            resource_version: Some(version.to_owned()),
-            ..ObjectMeta::default()
-        };
-        let (stored, reports) = (WrappedGatewayStatus::default(), Reports::default());
-        let written = WrappedGatewayStatus { routes: 7, ..WrappedGatewayStatus::default() };
-        reports.record(&key, &version("1"), written.clone());
-        assert_eq!(reports.current(&key, &version("1"), Some(&stored)), written);
-        assert_eq!(reports.current(&key, &version("2"), Some(&stored)), stored);
-    }
 }

@@ -16,7 +16,7 @@ use super::looks::Looks;
 use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
 use super::queue::Queue;
-use super::report::Reports;
+use super::reports::Reports;
 use crate::routes::GatewayRef;
 
 /// What only a change can mend is tried again so often.

@@ -2,6 +2,7 @@
 
 use std::future::{pending, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
 use futures::stream::{self, BoxStream};
@@ -21,20 +22,16 @@ use crate::routes::{GatewayRef, Required, Served};
 use crate::watching;
 
 /// WrappedGateways that are new, or changed in anything but their status. What goes is forgotten everywhere.
-pub(super) fn wrapped_gateways(
-    writer: Writer<Stored>,
-    shared: Arc<Shared>,
-) -> impl Stream<Item = Result<Stored, watcher::Error>> + Send {
+pub(super) fn wrapped_gateways(writer: Writer<Stored>, shared: Arc<Shared>) -> impl Stream<Item = GatewayRef> + Send {
     let (api, store) = (Api::all(shared.context.client.clone()), writer.as_reader());
     let metrics = Arc::clone(&shared.context.metrics);
     let watch = move || {
         watching::watch(api.clone(), watcher::Config::default(), "WrappedGateway", Arc::clone(&metrics)).boxed()
     };
     let events = while_served(Required::WrappedGateway, shared.context.served.clone(), watch);
-    // An error would make the controller pause all of its triggers; the watch has logged it, and pauses by itself.
+    // An error was logged by the watch, which pauses by itself.
     let events = events.filter_map(|event| ready(event.ok().map(Ok))).reflect(writer);
     let known = store.clone();
-    let asking = Arc::clone(&shared);
     let seen = events.inspect_ok(move |event| match event {
         Event::Delete(gone) => shared.forget(&wrapped_gateway::key(gone)),
         Event::InitDone => {
@@ -44,7 +41,7 @@ pub(super) fn wrapped_gateways(
         }
         Event::Init | Event::InitApply(_) | Event::Apply(_) => {}
     });
-    changed(seen, store).inspect_ok(move |object| asking.queue.push(&wrapped_gateway::key(object)))
+    changed(seen, store).filter_map(|object| ready(object.ok().map(|object| wrapped_gateway::key(&object))))
 }
 
 /// The objects of which anything but the status changed, once the store has them so.
@@ -72,36 +69,21 @@ pub(super) fn refer(gateway: &GatewayRef) -> ObjectRef<Stored> {
     ObjectRef::new(&gateway.name).within(&gateway.namespace)
 }
 
-/// Has Gateways looked at, and drops those that have no WrappedGateway: the controller would log each of them as an error.
-pub(super) fn known(
-    gateways: impl Stream<Item = GatewayRef>,
-    store: Store<Stored>,
-    shared: Arc<Shared>,
-) -> impl Stream<Item = ObjectRef<Stored>> {
-    gateways.filter_map(move |gateway| {
-        let refer = refer(&gateway);
-        let is_known = store.get(&refer).is_some();
-        if is_known {
-            shared.queue.push(&gateway);
-        }
-        ready(is_known.then_some(refer))
-    })
+/// Those Gateways that have a WrappedGateway.
+pub(super) fn known(gateways: impl Stream<Item = GatewayRef>, store: Store<Stored>) -> impl Stream<Item = GatewayRef> {
+    gateways.filter(move |gateway| ready(store.get(&refer(gateway)).is_some()))
 }
 
-/// Reconciles, and forgets once more what was gone when that ended: what was under way may have noted something after it
-/// was forgotten.
-pub(super) async fn while_known<T>(
-    reconcile: impl AsyncFn(Arc<Stored>, Arc<Shared>) -> T,
-    stored: Arc<Stored>,
-    shared: Arc<Shared>,
-    store: Store<Stored>,
-) -> T {
-    let result = reconcile(Arc::clone(&stored), Arc::clone(&shared)).await;
-    let key = wrapped_gateway::key(&stored);
+/// Reconciles a WrappedGateway that is there, and forgets once more what was gone when that ended: what was under way may
+/// have noted something after it was forgotten. Returns after how long it is due again.
+pub(super) async fn while_known(key: GatewayRef, shared: Arc<Shared>, store: Store<Stored>) -> Option<Duration> {
+    let stored = store.get(&refer(&key))?;
+    let result = wrapped_gateway::reconcile(Arc::clone(&stored), Arc::clone(&shared)).await;
     if store.get(&refer(&key)).is_none() {
         shared.forget(&key);
+        return None;
     }
-    result
+    result.unwrap_or_else(|error| Some(wrapped_gateway::retry_after(&stored, &error, &shared)))
 }
 
 /// What a watch says, begun anew whenever the cluster serves its kind, and ended when it does not any more.

@@ -16,6 +16,9 @@ use crate::routes::{RouteKey, Verdict, VerdictKind};
 
 /// A status in which only a time would change is written no more often than this.
 pub const RESYNC: Duration = Duration::from_mins(10);
+/// A status in which only numbers would change is written no more often than this, so that where routes keep coming the API
+/// server has time for their listeners.
+pub const PACE: Duration = Duration::from_secs(1);
 /// How many rejections a status lists.
 const LISTED_REJECTIONS: usize = 32;
 
@@ -155,6 +158,19 @@ pub fn is_due(before: &WrappedGatewayStatus, after: &WrappedGatewayStatus) -> bo
         _ => true,
     };
     says_something || is_old
+}
+
+/// Whether a status says how many, and nothing else, in another way than before: nobody waits for that.
+#[must_use]
+pub fn is_count(before: &WrappedGatewayStatus, after: &WrappedGatewayStatus) -> bool {
+    let beside = |status| {
+        let mut said = WrappedGatewayStatus { listeners: 0, routes: 0, ..said(status) };
+        for ready in said.conditions.iter_mut().filter(|one| one.type_ == "Ready" && one.status == "True") {
+            ready.message.clear();
+        }
+        said
+    };
+    beside(before) == beside(after)
 }
 
 /// What of a status is our word, and says something. Someone else may have added conditions, and the API server keeps them

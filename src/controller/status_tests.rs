@@ -100,6 +100,25 @@ fn a_status_is_written_when_it_says_something_or_a_sign_of_life_is_due() {
 }
 
 #[test]
+fn how_many_routes_and_listeners_there_are_is_a_count_and_all_else_is_more() {
+    let before = after(Plan::default());
+    let moment = at(9);
+    let mut grown = outcome(Plan::default());
+    grown.routes = 8;
+    grown.gateway["spec"]["listeners"] = json!([{ "name": "a" }]);
+    assert!(is_count(&before, &status(&before, &moment, Ok(&grown))));
+    let rejecting = Plan { rejections: vec![rejection("r")], ..Plan::default() };
+    let unready = Plan { problems: vec!["No.".to_owned()], ..Plan::default() };
+    for more in [rejecting, unready] {
+        assert!(!is_count(&before, &status(&before, &moment, Ok(&outcome(more)))));
+    }
+    assert!(!is_count(&WrappedGatewayStatus::default(), &before));
+    let mut moved = outcome(Plan::default());
+    moved.gateway["status"]["addresses"][0]["value"] = json!("10.0.0.2");
+    assert!(!is_count(&before, &status(&before, &moment, Ok(&moved))));
+}
+
+#[test]
 fn conditions_of_others_and_their_order_are_no_reason_to_write() {
     let after = after(Plan::default());
     let mut stored = after.clone();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
@@ -34,17 +33,17 @@ const REDIRECTING: Duration = Duration::from_secs(15);
 /// How long writing a status may take.
 const REPORTING: Duration = Duration::from_secs(15);
 
-/// Reconciles one WrappedGateway.
+/// Reconciles one WrappedGateway. Returns after how long that is due again by itself.
 ///
 /// # Errors
 /// Why its Gateway is not what it should be, or why that could not be said.
-pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Action, Error> {
+pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Option<Duration>, Error> {
     let (key, started) = (key(&stored), Instant::now());
     shared.queue.begin(&key);
     if !shared.context.may_begin() {
         // Whoever stands by is not late.
         shared.queue.done(&key);
-        return Ok(Action::await_change());
+        return Ok(None);
     }
     shared.looks.begin(&key);
     let result = within(Stage::Finalizer, FINALIZING, finalizer::settle(&key, &stored, &shared)).await;
@@ -52,14 +51,15 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Actio
         part(&key, &stored, &shared, result).await
     } else {
         let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
-        work(&key, &stored, &shared, beside).await.map(|()| Some(wait.map_or(RESYNC, |wait| wait.min(RESYNC))))
+        let told = work(&key, &stored, &shared, beside).await;
+        told.map(|pause| [wait, pause, Some(RESYNC)].into_iter().flatten().min())
     };
     shared.looks.end(&key);
     shared.context.ended("wrapped_gateway", &key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(&key);
     shared.queue.done(&key);
-    Ok(wait.map_or_else(Action::await_change, Action::requeue))
+    Ok(wait)
 }
 
 /// Tells why a WrappedGateway that is being deleted has to stay, where it has to. Its Gateway gets no more applies.
@@ -78,8 +78,14 @@ async fn part(
     failure.map(|_| None)
 }
 
-/// Makes the Gateway what it should be, and tells what came of that and of what was done beside it.
-async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option<Error>) -> Result<(), Error> {
+/// Makes the Gateway what it should be, and tells what came of that and of what was done beside it. Returns how long it will
+/// be until the rest may be told, where something is left.
+async fn work(
+    key: &GatewayRef,
+    stored: &Stored,
+    shared: &Shared,
+    beside: Option<Error>,
+) -> Result<Option<Duration>, Error> {
     let result = within(Stage::Sync, SYNCING, sync(key, stored, shared)).await;
     let result = match (result, stored.0.as_ref()) {
         (Ok(mut outcome), Ok(wrapped)) => {
@@ -97,15 +103,15 @@ async fn work(key: &GatewayRef, stored: &Stored, shared: &Shared, beside: Option
     };
     let told = within(Stage::Status, REPORTING, report(key, stored, shared, &result)).await;
     let outcome = result?;
-    outcome.beside.map_or(told, Err)?;
+    let pause = outcome.beside.map_or(told, Err)?;
     shared.looks.settled(key, outcome.gateway["metadata"]["resourceVersion"].as_str());
-    Ok(())
+    Ok(pause)
 }
 
-/// When to try again.
+/// How long to wait before it is tried again.
 #[must_use]
-pub fn error_policy(stored: &Stored, error: &Error, shared: &Shared) -> Action {
-    Action::requeue(shared.failures.failed(&key(stored), error.is_permanent()))
+pub fn retry_after(stored: &Stored, error: &Error, shared: &Shared) -> Duration {
+    shared.failures.failed(&key(stored), error.is_permanent())
 }
 
 /// Makes the Gateway what the template and the routes say.

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -18,6 +19,7 @@ use crate::controller::announcer::{Announcer, Waiting};
 use crate::controller::context::Context;
 use crate::controller::external_dns::ExternalDns;
 use crate::controller::shared::Parts;
+use crate::controller::status::PACE;
 use crate::metrics::Metrics;
 use crate::readiness::Readiness;
 use crate::routes::{Listing, RouteKind, Served, State};
@@ -82,7 +84,7 @@ impl Server {
         Self { asked, shared: Arc::new(Shared::new(parts, changed)), due, news }
     }
 
-    async fn reconcile(&self, stored: &Value) -> Result<Action, Error> {
+    async fn reconcile(&self, stored: &Value) -> Result<Option<Duration>, Error> {
         reconcile(Arc::new(serde_json::from_value(stored.clone()).unwrap()), Arc::clone(&self.shared)).await
     }
 
@@ -200,6 +202,38 @@ async fn a_reconciliation_does_not_wait_for_its_events() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn numbers_are_told_once_a_second_and_one_event_tells_of_all_that_came_meanwhile() {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let mut server = Server::that(move |asked| match asked {
+        GET => absent(),
+        APPLY => {
+            let count = writes.fetch_add(1, Ordering::Relaxed) + 1;
+            let listeners: Vec<_> = (0..count).map(|number| json!({ "name": format!("l{number}") })).collect();
+            let metadata = json!({ "name": "public", "resourceVersion": count.to_string() });
+            Answer::Say(
+                200,
+                json!({ "apiVersion": "v1", "kind": "Any", "metadata": metadata, "spec": { "listeners": listeners } }),
+            )
+        }
+        _ => taken(),
+    });
+    let told = |server: &Server| {
+        let statuses = server.asked(STATUS);
+        (statuses.len(), statuses.last().map(|status| status["status"]["listeners"].clone()))
+    };
+    assert_eq!(server.reconcile(&wrapped()).await.unwrap(), Some(RESYNC));
+    for _ in 0..2 {
+        assert!(server.reconcile(&wrapped()).await.unwrap().is_some_and(|wait| wait <= PACE));
+        assert_eq!(told(&server), (1, Some(json!(1))));
+    }
+    tokio::time::advance(PACE).await;
+    assert_eq!(server.reconcile(&wrapped()).await.unwrap(), Some(RESYNC));
+    assert_eq!(told(&server), (2, Some(json!(4))));
+    let news = std::iter::from_fn(|| server.news.try_recv().ok()).count();
+    assert_eq!(news, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_is_given_up() {
     let server = Server::that(|asked| if asked == GET { Answer::Never } else { taken() });
     server.reconcile(&wrapped()).await.unwrap_err();
@@ -230,7 +264,7 @@ async fn a_wrapped_gateway_that_is_being_deleted_gets_no_applies() {
     let server = Server::that(|_| taken());
     let mut deleted = wrapped();
     deleted["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(server.reconcile(&deleted).await.unwrap(), Action::await_change());
+    assert_eq!(server.reconcile(&deleted).await.unwrap(), None);
     assert!(server.asked.lock().unwrap().is_empty());
 }
 
@@ -277,7 +311,7 @@ async fn one_that_is_being_deleted_loses_the_finalizer_and_gets_nothing_else() {
     };
     let server =
         Server::that(move |asked| if asked.starts_with("GET") { Answer::Say(200, deleted()) } else { taken() });
-    assert_eq!(server.reconcile(&deleted()).await.unwrap(), Action::await_change());
+    assert_eq!(server.reconcile(&deleted()).await.unwrap(), None);
     let asked: Vec<_> = server.asked.lock().unwrap().iter().map(|(asked, _)| asked.clone()).collect();
     assert_eq!(asked, [format!("GET {ITSELF}"), format!("PATCH {ITSELF}")]);
 }
