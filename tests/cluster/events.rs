@@ -33,6 +33,16 @@ impl Place {
         .unwrap();
     }
 
+    /// Waits until an event tells that listeners changed, in words that begin so.
+    async fn listeners_are_told(&self, beginning: &str) {
+        eventually("it is told", WITHIN, async || {
+            let notes = self.notes("edge", "ListenersChanged").await;
+            if notes.iter().any(|note| note.starts_with(beginning)) { Ok(()) } else { Err(format!("{notes:?}")) }
+        })
+        .await
+        .unwrap();
+    }
+
     /// What the events of that reason say, in the order of their words.
     async fn notes(&self, name: &str, reason: &str) -> Vec<String> {
         let events = self.events_of(name).await.into_iter().filter(|event| event.reason.as_deref() == Some(reason));
@@ -47,19 +57,17 @@ async fn what_came_and_what_went_is_told_once_for_each_change() {
     let place = World::shared().await.namespace("came").await;
     place.wrap(json!({})).await;
     place.http("web", &["www.example.com"]).await;
-    place.has_names(&["https-443-www-example-com"]).await;
+    place.listeners_are_told("Listeners of the Gateway: added https-443-www-example-com").await;
     place.http("web", &["new.example.com"]).await;
     place.has_names(&["https-443-new-example-com"]).await;
     place.wrap(json!({ "addresses": [{ "value": "192.0.2.1" }] })).await;
     place.is_ready().await;
     // An address is no listener.
-    let exchanged = "Listeners of the Gateway: added https-443-new-example-com; removed https-443-www-example-com.";
-    eventually("it is told", WITHIN, async || {
-        let notes = place.notes("edge", "ListenersChanged").await;
-        if notes.contains(&exchanged.to_owned()) { Ok(()) } else { Err(format!("{notes:?}")) }
-    })
-    .await
-    .unwrap();
+    place
+        .listeners_are_told(
+            "Listeners of the Gateway: added https-443-new-example-com; removed https-443-www-example-com.",
+        )
+        .await;
     let told = place.notes("edge", "ListenersChanged").await.len();
     place.is_looked_at_again().await;
     let added = "Listeners of the Gateway: added https-443-another-example-com.".to_owned();
