@@ -161,11 +161,16 @@ impl Place {
     /// The stablest version of that kind of route that is served here. What is said where there is none is known to
     /// `make versions`.
     async fn version_of(&self, kind: &str) -> String {
+        let version = self.served_version_of(kind).await;
+        version.unwrap_or_else(|| panic!("not applicable: {} serves no {kind}", GatewayApi::chosen()))
+    }
+
+    async fn served_version_of(&self, kind: &str) -> Option<String> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         let name = format!("{}s.gateway.networking.k8s.io", kind.to_lowercase());
         let versions = crds.get_opt(&name).await.expect("an answer").map_or_else(Vec::new, |crd| crd.spec.versions);
         let served = versions.into_iter().filter(|version| version.served).map(|version| version.name);
-        served.min().unwrap_or_else(|| panic!("not applicable: {} serves no {kind}", GatewayApi::chosen()))
+        served.min()
     }
 
     pub async fn route_at(&self, kind: &str, version: &str, name: &str, mut spec: Value) {
@@ -283,9 +288,9 @@ impl Place {
         };
         let mut counted = 0;
         for kind in RouteKind::ALL {
-            // Not each release of the Gateway API has each of them.
-            let routes = self.objects(kind.name()).list(&ListParams::default()).await;
-            counted += routes.map(|routes| routes.into_iter().filter(is_counted).count()).unwrap_or_default();
+            let Some(version) = self.served_version_of(kind.name()).await else { continue };
+            let routes = self.objects_at(kind.name(), &version).list(&ListParams::default()).await.expect("a list");
+            counted += routes.into_iter().filter(is_counted).count();
         }
         let counted = u32::try_from(counted).expect("a few");
         self.status_with("another route is seen", |status| status.routes == counted).await;
