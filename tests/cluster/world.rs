@@ -158,13 +158,13 @@ impl Place {
         self.route_at(kind, &self.version_of(kind).await, name, spec).await;
     }
 
-    /// The stablest version of that kind of route that is served here. What is said where there is none is known to
-    /// `make versions`.
+    /// The same, where there is one. What is said where there is none is known to `make versions`.
     async fn version_of(&self, kind: &str) -> String {
         let version = self.served_version_of(kind).await;
         version.unwrap_or_else(|| panic!("not applicable: {} serves no {kind}", GatewayApi::chosen()))
     }
 
+    /// The stablest version of that kind of route that is served here.
     async fn served_version_of(&self, kind: &str) -> Option<String> {
         let crds: Api<CustomResourceDefinition> = Api::all(self.client.clone());
         let name = format!("{}s.gateway.networking.k8s.io", kind.to_lowercase());

@@ -9,7 +9,7 @@ use crate::plain::Plain;
 use crate::seen::Key;
 
 /// How long a report on a change is waited for, so that the next change is not measured beside it.
-const REPORTED_WITHIN: Duration = Duration::from_millis(500);
+const REPORTED_WITHIN: Duration = Duration::from_millis(200);
 /// How long a request of a client that was dropped may still be under way.
 const IN_FLIGHT: Duration = Duration::from_secs(1);
 
