@@ -56,7 +56,8 @@ pub async fn report(
         }
         return Ok(Some(pause));
     }
-    let untold = shared.reports.take_untold(key);
+    // What a failure left untold is told when it is over.
+    let untold = outcome.and_then(|_| shared.reports.take_untold(key));
     if is_due {
         write(&shared.context.client, &shared.reports, key, metadata, &after).await?;
     }

@@ -54,8 +54,9 @@ impl Reports {
     /// Records a status that was written.
     pub fn record(&self, key: &GatewayRef, metadata: &ObjectMeta, status: WrappedGatewayStatus) {
         let (uid, seen) = (metadata.uid.clone(), metadata.resource_version.clone());
-        let report = Report { uid, seen, status, written: Instant::now(), untold: None };
-        self.lock().insert(key.clone(), report);
+        let mut reports = self.lock();
+        let untold = reports.remove(key).and_then(|before| before.untold);
+        reports.insert(key.clone(), Report { uid, seen, status, written: Instant::now(), untold });
     }
 
     /// How long until one may be written that says nothing but numbers.
@@ -112,6 +113,7 @@ mod tests {
         reports.record(&key, &ObjectMeta::default(), WrappedGatewayStatus::default());
         reports.postpone(&key, &["a".to_owned()]);
         reports.postpone(&key, &["a".to_owned(), "b".to_owned()]);
+        reports.record(&key, &ObjectMeta::default(), WrappedGatewayStatus::default());
         assert_eq!(reports.take_untold(&key), Some(vec!["a".to_owned()]));
         assert_eq!(reports.take_untold(&key), None);
     }
