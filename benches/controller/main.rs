@@ -53,11 +53,11 @@ async fn main() -> Outcome {
 async fn measure(args: &Args, size: Size, whole: bool, began: Instant) -> Outcome<Found> {
     let mut found = Found::new(size, whole);
     let scope = Scope { size, whole, args, began };
-    for subject in args.subjects()? {
-        // The floor is the same for all.
-        let floor = found.programs.is_empty().then_some(&mut found.floor);
-        let program = measures::take(&subject, scope, floor).await?;
-        found.programs.push(program);
+    let subjects = args.subjects()?;
+    // The floor is the same for all.
+    found.floor = measures::floor(&subjects[0], scope).await?;
+    for subject in &subjects {
+        found.programs.push(measures::take(subject, scope).await?);
     }
     Ok(found)
 }

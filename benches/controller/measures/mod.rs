@@ -52,17 +52,13 @@ impl Scope<'_> {
     }
 }
 
-/// Takes all measures of a program, and, where they are asked for, of the plain client on the same cluster.
-pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figures>) -> Outcome<Program> {
+/// Takes all measures of a program.
+pub async fn take(subject: &Subject, scope: Scope<'_>) -> Outcome<Program> {
     let cluster = Cluster::start(subject).await?;
     let mut figures = Figures::new();
     start::empty(&cluster, subject, &mut figures).await?;
     say(scope, &format!("making {} routes", scope.size.total()));
     cluster.fill(scope.size).await?;
-    if let Some(floor) = floor {
-        say(scope, "the plain client");
-        self::floor(&cluster, scope, floor).await?;
-    }
     say(scope, &format!("{}: start", subject.name));
     let process = start::full(&cluster, subject, scope.size, &mut figures).await?;
     let side = || Side::program(&cluster);
@@ -91,17 +87,22 @@ pub async fn take(subject: &Subject, scope: Scope<'_>, floor: Option<&mut Figure
     Ok(Program { name: subject.name.clone(), figures, requests })
 }
 
-async fn floor(cluster: &Cluster, scope: Scope<'_>, figures: &mut Figures) -> Outcome {
-    start::plain(cluster, scope.size, figures).await?;
+/// Takes the measures of the plain client.
+pub async fn floor(subject: &Subject, scope: Scope<'_>) -> Outcome<Figures> {
+    let cluster = Cluster::start(subject).await?;
+    let mut figures = Figures::new();
+    say(scope, &format!("making {} routes for the plain client", scope.size.total()));
+    cluster.fill(scope.size).await?;
+    start::plain(&cluster, scope.size, &mut figures).await?;
     for listeners in scope.listeners() {
         say(scope, &format!("latency at {listeners} listeners"));
-        latency::at(&Side::plain(cluster), *listeners, scope.samples(*listeners), None, figures).await?;
+        latency::at(&Side::plain(&cluster), *listeners, scope.samples(*listeners), None, &mut figures).await?;
     }
     if scope.takes(Measure::Bursts) {
         say(scope, "bursts");
-        burst::paced_and_at_once(&Side::plain(cluster), figures).await?;
+        burst::paced_and_at_once(&Side::plain(&cluster), &mut figures).await?;
     }
-    Ok(())
+    Ok(figures)
 }
 
 /// Tells whoever waits what is being measured.
