@@ -38,6 +38,7 @@ mod wrapped_gateway;
 use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, stream};
@@ -55,13 +56,14 @@ pub use namespaces::needs_labels;
 use predecessor::Predecessor;
 use shared::Parts;
 pub use status::RESYNC;
-use turns::Turns;
+use turns::{Limits, Turns};
 
 /// How many routes are reconciled at a time.
 const ROUTES_AT_A_TIME: u16 = 8;
-/// How many Gateways are. Nearly all of the time is the API server's, whose writes end no sooner where it works on more of
-/// them; and what comes for a Gateway that waits here becomes part of the same write.
-const GATEWAYS_AT_A_TIME: usize = 3;
+/// How many Gateways are, where a Gateway weighs as much as it has routes. Nearly all of the time is the API server's, which
+/// takes the longer for a write the more listeners there are. Its writes end no sooner where it works on more of them than it
+/// has processors; and what comes for a Gateway that waits here becomes part of the same write.
+const GATEWAYS_AT_ONCE: Limits = Limits { count: 8, weight: 30, patience: Duration::from_millis(500) };
 
 /// Reconciles WrappedGateways and routes until `stop` resolves and what was under way then has ended.
 ///
@@ -102,7 +104,8 @@ pub async fn run(
         turns.push(gateway);
         ready(())
     });
-    let wrapped_gateways = turns.work(GATEWAYS_AT_A_TIME, stop.clone(), |gateway| {
+    let weigh = |gateway: &GatewayRef| context.routes.count_attached_to(gateway);
+    let wrapped_gateways = turns.work(GATEWAYS_AT_ONCE, weigh, stop.clone(), |gateway| {
         let span = span("wrapped_gateway", &gateway);
         sources::while_known(gateway, Arc::clone(&shared), gateways.clone()).instrument(span)
     });

@@ -61,6 +61,12 @@ impl Index {
         self.attached.get(gateway).into_iter().flatten().map(|ByKey(route)| Arc::clone(route)).collect()
     }
 
+    /// How many they are.
+    #[must_use]
+    pub fn count_attached_to(&self, gateway: &GatewayRef) -> usize {
+        self.attached.get(gateway).map_or(0, HashSet::len)
+    }
+
     /// Every route of a kind, in no particular order.
     #[must_use]
     pub fn all(&self, kind: RouteKind) -> Vec<Arc<Route>> {

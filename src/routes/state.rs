@@ -42,6 +42,12 @@ impl State {
         self.read().index.attached_to(gateway)
     }
 
+    /// How many they are.
+    #[must_use]
+    pub fn count_attached_to(&self, gateway: &GatewayRef) -> usize {
+        self.read().index.count_attached_to(gateway)
+    }
+
     /// Every route of a kind, in no particular order.
     #[must_use]
     pub fn all(&self, kind: RouteKind) -> Vec<Arc<Route>> {
