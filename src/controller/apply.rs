@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::error::{self, Error};
 use super::ledger::{Ledger, Permit};
-use super::observe::{Existing, Standing, gateways};
+use super::observe::{Existing, gateways};
+use super::standing::Standing;
 use super::wish::Wish;
 use crate::api::{FIELD_MANAGER, WrappedGateway};
 use crate::planner::Plan;

@@ -28,6 +28,7 @@ mod reports;
 mod route;
 mod shared;
 mod sources;
+pub mod standing;
 mod status;
 mod told;
 mod turns;

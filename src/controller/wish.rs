@@ -12,7 +12,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::fields::{self, Shape};
-use super::observe::{Existing, MANAGED_BY};
+use super::observe::Existing;
+use super::standing::MANAGED_BY;
 use crate::api::{FIELD_MANAGER, GATEWAY_GROUP, GROUP, WrappedGateway, former};
 use crate::planner::Plan;
 use crate::routes::GatewayRef;

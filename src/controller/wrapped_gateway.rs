@@ -8,9 +8,10 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
 use super::error::{Error, Stage, within};
-use super::observe::{Standing, observe};
+use super::observe::observe;
 use super::report::report;
 use super::shared::Shared;
+use super::standing::Standing;
 use super::status::{Outcome, RESYNC};
 use super::{finalizer, redirect, relics};
 use crate::api::WrappedGateway;

@@ -13,7 +13,8 @@ pub use super::listener::{Certificate, ListenerView, SecretKey, SecretState, Sec
 use crate::api::{RejectedRoute, StoredWrappedGateway, WrappedGateway, WrappedGatewayStatus};
 use crate::controller::RESYNC;
 use crate::controller::mirror::GatewayStatus;
-use crate::controller::observe::{Existing, Standing};
+use crate::controller::observe::Existing;
+use crate::controller::standing::Standing;
 
 /// Annotations with either of which cert-manager makes certificates for a Gateway's listeners.
 const ISSUERS: [&str; 2] = ["cert-manager.io/cluster-issuer", "cert-manager.io/issuer"];

@@ -1,7 +1,7 @@
 use controlplane::eventually;
 use homelab_helper::api::{WrappedGateway, annotation};
 use homelab_helper::controller::apply::Applied;
-use homelab_helper::controller::observe::Standing;
+use homelab_helper::controller::standing::Standing;
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;

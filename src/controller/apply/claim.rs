@@ -13,7 +13,8 @@ use super::{Applied, is_outdated};
 use crate::api::{FIELD_MANAGER, WrappedGateway};
 use crate::controller::error::{self, Error};
 use crate::controller::fields;
-use crate::controller::observe::{Existing, Standing, gateway_resource, gateways, is_former_owner};
+use crate::controller::observe::{Existing, gateway_resource, gateways};
+use crate::controller::standing::{Standing, is_former_owner};
 use crate::controller::wish::{owned_listeners, owner};
 use crate::routes::GatewayRef;
 
