@@ -1,5 +1,5 @@
 //! In which version each Gateway was looked at last, so that what a reconciliation itself read or wrote is no reason for
-//! another one when the watch shows it.
+//! another one when the watch shows it; and which version was seen last, so that it need not be asked for where it is costly.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -20,6 +20,8 @@ pub struct Looks {
 #[derive(Debug, Default)]
 struct Look {
     under_way: bool,
+    /// The version that was seen last, by the watch or by a reconciliation.
+    seen: Shown,
     /// The version of which everything is done that was to be done.
     settled: Option<String>,
     /// What the watch has shown since the reconciliation began, if it is under way: the watch may be ahead of an answer.
@@ -36,15 +38,19 @@ impl Looks {
         Self { changed, last: Mutex::default() }
     }
 
-    /// A reconciliation begins.
-    pub fn begin(&self, gateway: &GatewayRef) {
-        self.lock().insert(gateway.clone(), Look { under_way: true, ..Look::default() });
+    /// A reconciliation begins. Returns the version of the Gateway that was seen last, if any was.
+    pub fn begin(&self, gateway: &GatewayRef) -> Option<String> {
+        let mut last = self.lock();
+        let look = last.entry(gateway.clone()).or_default();
+        *look = Look { under_way: true, seen: look.seen.take(), ..Look::default() };
+        look.seen.clone()
     }
 
     /// The reconciliation that is under way leaves nothing to do, as long as the Gateway has this version.
     pub fn settled(&self, gateway: &GatewayRef, version: Option<&str>) {
         if let Some(look) = self.lock().get_mut(gateway) {
             look.settled = version.map(str::to_owned);
+            look.seen.clone_from(&look.settled);
         }
     }
 
@@ -61,13 +67,15 @@ impl Looks {
 
     /// The watch shows a Gateway, or that it is gone.
     pub fn shown(&self, gateway: GatewayRef, shown: Shown) {
-        match self.lock().get_mut(&gateway) {
-            Some(look) if look.under_way => {
+        if let Some(look) = self.lock().get_mut(&gateway) {
+            look.seen.clone_from(&shown);
+            if look.under_way {
                 look.shown = Some(shown);
                 return;
             }
-            Some(look) if shown.is_some() && look.settled == shown => return,
-            _ => {}
+            if shown.is_some() && look.settled == shown {
+                return;
+            }
         }
         // Nobody listens when the process is ending.
         let _ = self.changed.unbounded_send(gateway);
@@ -168,6 +176,21 @@ mod tests {
         assert_eq!(due(&mut reconciliations), 1);
         show(&looks, "2");
         assert_eq!(due(&mut reconciliations), 1);
+    }
+
+    #[test]
+    fn the_version_seen_last_is_known_whether_it_was_shown_or_written() {
+        let (looks, _reconciliations) = looks();
+        assert_eq!(looks.begin(&public()), None);
+        looks.settled(&public(), Some("2"));
+        looks.end(&public());
+        assert_eq!(looks.begin(&public()).as_deref(), Some("2"));
+        looks.end(&public());
+        show(&looks, "3");
+        assert_eq!(looks.begin(&public()).as_deref(), Some("3"), "a reconciliation that fails takes nothing away");
+        looks.shown(public(), None);
+        looks.end(&public());
+        assert_eq!(looks.begin(&public()), None, "it is gone");
     }
 
     #[test]

@@ -151,6 +151,10 @@ async fn a_gateway_that_keeps_changing_is_observed_anew_a_few_times() {
     assert!(matches!(error, Error::Contended(_)) && !error.is_permanent());
     assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (ATTEMPTS, ATTEMPTS));
     assert_eq!(server.ready().0, "GatewaySyncFailed");
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    server.shared.looks.shown(key, Some("9".to_owned()));
+    server.reconcile(&wrapped()).await.unwrap_err();
+    assert_eq!(server.asked(GET).len(), 2 * ATTEMPTS + 1, "what the API server has in memory is asked for once");
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ impl Cluster {
             findings.remarks.push(format!("left alone: Gateway {key}: its WrappedGateway is being deleted"));
             return Ok(());
         }
-        let existing = observe(&self.client, key, wrapped).await.map_err(|error| error.explain())?;
+        let existing = observe(&self.client, key, wrapped, None).await.map_err(|error| error.explain())?;
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
         if !findings.knows_labels && needs_labels(&wrapped.spec, live) {
             self.read_labels(&mut manifests.namespaces).await?;

@@ -94,7 +94,7 @@ impl Desk {
     }
 
     pub async fn observe(&self) -> Option<Existing> {
-        observe(&self.client, &self.key, &self.wrapped).await.expect("an observation")
+        observe(&self.client, &self.key, &self.wrapped, None).await.expect("an observation")
     }
 
     pub async fn apply(&self, existing: Option<&Existing>, plan: &Plan) -> Result<Applied, Error> {
