@@ -1,0 +1,155 @@
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use tokio::sync::Semaphore;
+
+use super::*;
+
+const LATER: Duration = Duration::from_mins(1);
+const LIMITS: Limits = Limits { count: 2, weight: 10, patience: Duration::from_secs(1) };
+
+/// What has begun so far.
+fn begun(beginnings: &mut UnboundedReceiver<&'static str>) -> Vec<&'static str> {
+    std::iter::from_fn(|| beginnings.try_recv().ok()).collect()
+}
+
+/// Runs everything that need not wait.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Turns, two at a time unless they are too heavy, which end when they are let to; and what has begun.
+fn turns() -> (Arc<Turns<&'static str>>, Arc<Semaphore>, UnboundedReceiver<&'static str>) {
+    let (turns, ends) = (Arc::new(Turns::default()), Arc::new(Semaphore::new(0)));
+    let (begins, beginnings) = unbounded();
+    let (working, ending) = (Arc::clone(&turns), Arc::clone(&ends));
+    tokio::spawn(async move {
+        let work = |key: &'static str| {
+            begins.unbounded_send(key).unwrap();
+            let ending = Arc::clone(&ending);
+            async move {
+                ending.acquire().await.unwrap().forget();
+                (key == "again").then_some(LATER)
+            }
+        };
+        let weigh = |key: &&str| if key.starts_with("heavy") { 100 } else { 5 };
+        working.work(LIMITS, weigh, pending(), work).await;
+    });
+    (turns, ends, beginnings)
+}
+
+#[tokio::test]
+async fn what_came_first_comes_first_though_others_keep_coming() {
+    let (turns, ends, mut beginnings) = turns();
+    for key in ["a", "b", "c", "d"] {
+        turns.push(key);
+    }
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a", "b"]);
+    turns.push("a");
+    turns.push("b");
+    ends.add_permits(2);
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["c", "d"]);
+    ends.add_permits(2);
+    settle().await;
+    assert_eq!(begun(&mut beginnings).len(), 2);
+}
+
+#[tokio::test]
+async fn what_is_due_several_times_is_worked_on_once_and_once_more_if_it_was_under_way() {
+    let (turns, ends, mut beginnings) = turns();
+    turns.push("a");
+    turns.push("a");
+    settle().await;
+    for key in ["a", "a"] {
+        turns.push(key);
+    }
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a"], "none twice at once");
+    ends.add_permits(9);
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+}
+
+#[tokio::test]
+async fn what_is_heavy_is_worked_on_alone_and_nothing_overtakes_it() {
+    let (turns, ends, mut beginnings) = turns();
+    for key in ["a", "heavy", "b", "c"] {
+        turns.push(key);
+    }
+    for expected in [&["a"][..], &["heavy"], &["b", "c"]] {
+        settle().await;
+        assert_eq!(begun(&mut beginnings), expected);
+        ends.add_permits(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_too_long_is_waited_for_no_more_by_others() {
+    let (turns, _ends, mut beginnings) = turns();
+    turns.push("heavy");
+    turns.push("a");
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["heavy"]);
+    tokio::time::advance(LIMITS.patience).await;
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+    turns.push("heavy");
+    turns.push("b");
+    tokio::time::advance(LIMITS.patience).await;
+    settle().await;
+    assert_eq!(begun(&mut beginnings), [""; 0], "no more than two at a time, and none of them twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_due_again_by_itself_is_so_in_its_time_and_not_where_it_had_a_turn_before() {
+    let (turns, ends, mut beginnings) = turns();
+    ends.add_permits(9);
+    turns.push("again");
+    settle().await;
+    tokio::time::advance(LATER / 2).await;
+    turns.push("again");
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["again", "again"]);
+    tokio::time::advance(LATER * 3 / 4).await;
+    settle().await;
+    assert_eq!(begun(&mut beginnings), [""; 0]);
+    tokio::time::advance(LATER / 4).await;
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["again"]);
+}
+
+#[tokio::test]
+async fn what_is_under_way_ends_before_the_end_and_nothing_else_begins() {
+    let (turns, (begins, mut beginnings)) = (Turns::default(), unbounded());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    for key in ["a", "b"] {
+        turns.push(key);
+    }
+    let ends = Arc::new(Semaphore::new(0));
+    let one = Limits { count: 1, ..LIMITS };
+    let working = turns.work(
+        one,
+        |_| 0,
+        stopped.map(drop),
+        |key| {
+            begins.unbounded_send(key).unwrap();
+            let ends = Arc::clone(&ends);
+            async move {
+                ends.acquire().await.unwrap().forget();
+                None
+            }
+        },
+    );
+    futures::pin_mut!(working);
+    assert!(working.as_mut().now_or_never().is_none());
+    stop.send(()).unwrap();
+    assert!(working.as_mut().now_or_never().is_none(), "a is under way");
+    ends.add_permits(9);
+    working.await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+}
