@@ -20,7 +20,7 @@ use crate::metrics::{GatewayNumbers, Metrics};
 use crate::routes::GatewayRef;
 
 /// Says what came of a reconciliation: to routes, in the status, in events. Returns how long it will be until what is left
-/// unsaid may be said, where anything is: numbers, where others were told a moment ago.
+/// unsaid is to be said, where anything is: numbers, where others were told a moment ago.
 ///
 /// # Errors
 /// Where the status cannot be written. It is given one that says so, if the API server takes that.
@@ -54,7 +54,7 @@ pub async fn report(
         if let Some(outcome) = written {
             shared.reports.postpone(key, &outcome.before);
         }
-        return Ok(Some(pause));
+        return Ok(Some(pause + status::GRACE));
     }
     // What a failure left untold is told when it is over.
     let untold = outcome.and_then(|_| shared.reports.take_untold(key));

@@ -18,7 +18,10 @@ use crate::routes::{RouteKey, Verdict, VerdictKind};
 pub const RESYNC: Duration = Duration::from_mins(10);
 /// A status in which only numbers would change is written no more often than this, so that where routes keep coming the API
 /// server has time for their listeners.
-pub const PACE: Duration = Duration::from_secs(1);
+pub const PACE: Duration = Duration::from_secs(2);
+/// So long after it may be written it waits for the next change of the Gateway, to be told with that: it takes a
+/// reconciliation of its own otherwise.
+pub const GRACE: Duration = Duration::from_secs(1);
 /// How many rejections a status lists.
 const LISTED_REJECTIONS: usize = 32;
 
