@@ -38,12 +38,17 @@ impl Looks {
         Self { changed, last: Mutex::default() }
     }
 
-    /// A reconciliation begins. Returns the version of the Gateway that was seen last, if any was.
-    pub fn begin(&self, gateway: &GatewayRef) -> Option<String> {
+    /// A reconciliation begins.
+    pub fn begin(&self, gateway: &GatewayRef) {
         let mut last = self.lock();
         let look = last.entry(gateway.clone()).or_default();
         *look = Look { under_way: true, seen: look.seen.take(), ..Look::default() };
-        look.seen.clone()
+    }
+
+    /// The version of a Gateway that was seen last, if any was.
+    #[must_use]
+    pub fn seen(&self, gateway: &GatewayRef) -> Option<String> {
+        self.lock().get(gateway)?.seen.clone()
     }
 
     /// The reconciliation that is under way leaves nothing to do, as long as the Gateway has this version.
@@ -181,16 +186,20 @@ mod tests {
     #[test]
     fn the_version_seen_last_is_known_whether_it_was_shown_or_written() {
         let (looks, _reconciliations) = looks();
-        assert_eq!(looks.begin(&public()), None);
+        looks.begin(&public());
+        assert_eq!(looks.seen(&public()), None);
         looks.settled(&public(), Some("2"));
         looks.end(&public());
-        assert_eq!(looks.begin(&public()).as_deref(), Some("2"));
+        looks.begin(&public());
+        assert_eq!(looks.seen(&public()).as_deref(), Some("2"));
         looks.end(&public());
         show(&looks, "3");
-        assert_eq!(looks.begin(&public()).as_deref(), Some("3"), "a reconciliation that fails takes nothing away");
+        looks.begin(&public());
+        assert_eq!(looks.seen(&public()).as_deref(), Some("3"), "a reconciliation that fails takes nothing away");
         looks.shown(public(), None);
         looks.end(&public());
-        assert_eq!(looks.begin(&public()), None, "it is gone");
+        looks.begin(&public());
+        assert_eq!(looks.seen(&public()), None, "it is gone");
     }
 
     #[test]

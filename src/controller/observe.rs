@@ -58,7 +58,7 @@ pub async fn observe(
     client: &Client,
     key: &GatewayRef,
     wrapped: &WrappedGateway,
-    seen: Option<&str>,
+    seen: Option<String>,
 ) -> Result<Option<Existing>, Error> {
     match read(client, key, seen).await {
         Ok(object) => Ok(Some(Existing::read(&object, wrapped)?)),
@@ -76,11 +76,11 @@ pub async fn observe(
 /// Reads the Gateway: as the API server has it in memory, where that is the version that was seen last, and else as etcd has
 /// it, which costs the API server three times as much or more. Should it have changed again since it was seen, an apply is
 /// refused, and the watch tells of it.
-async fn read(client: &Client, key: &GatewayRef, seen: Option<&str>) -> kube::Result<DynamicObject> {
+async fn read(client: &Client, key: &GatewayRef, seen: Option<String>) -> kube::Result<DynamicObject> {
     let gateways = gateways(client, &key.namespace);
     if seen.is_some()
         && let Ok(gateway) = gateways.get_with(&key.name, &GetParams::any()).await
-        && gateway.metadata.resource_version.as_deref() == seen
+        && gateway.metadata.resource_version == seen
     {
         return Ok(gateway);
     }
@@ -183,7 +183,7 @@ mod tests {
                 .into_response()
         });
         let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
-        read(&Client::new(router, "default"), &key, seen).await.unwrap().metadata.resource_version
+        read(&Client::new(router, "default"), &key, seen.map(str::to_owned)).await.unwrap().metadata.resource_version
     }
 
     #[tokio::test]

@@ -125,7 +125,7 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
     }
 }
 
-/// Work that carries its weight until it has ended, and no longer than that.
+/// Work that carries its weight until it has ended, or until patience has.
 async fn relieved<F: Future>(
     working: F,
     weight: OwnedSemaphorePermit,

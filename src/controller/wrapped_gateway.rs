@@ -46,13 +46,13 @@ pub async fn reconcile(stored: Arc<Stored>, shared: Arc<Shared>) -> Result<Optio
         shared.queue.done(&key);
         return Ok(None);
     }
-    let seen = shared.looks.begin(&key);
+    shared.looks.begin(&key);
     let result = within(Stage::Finalizer, FINALIZING, finalizer::settle(&key, &stored, &shared)).await;
     let result = if stored.meta().deletion_timestamp.is_some() {
         part(&key, &stored, &shared, result).await
     } else {
         let (wait, beside) = result.map_or_else(|error| (None, Some(error)), |wait| (wait, None));
-        let told = work(&key, &stored, &shared, seen, beside).await;
+        let told = work(&key, &stored, &shared, beside).await;
         told.map(|pause| [wait, pause, Some(RESYNC)].into_iter().flatten().min())
     };
     shared.looks.end(&key);
@@ -85,10 +85,9 @@ async fn work(
     key: &GatewayRef,
     stored: &Stored,
     shared: &Shared,
-    seen: Option<String>,
     beside: Option<Error>,
 ) -> Result<Option<Duration>, Error> {
-    let result = within(Stage::Sync, SYNCING, sync(key, stored, shared, seen)).await;
+    let result = within(Stage::Sync, SYNCING, sync(key, stored, shared)).await;
     let result = match (result, stored.0.as_ref()) {
         (Ok(mut outcome), Ok(wrapped)) => {
             if let Some(grants) = shared.grants.of(key, &wrapped.spec).await {
@@ -116,15 +115,15 @@ pub fn retry_after(stored: &Stored, error: &Error, shared: &Shared) -> Duration 
     shared.failures.failed(&key(stored), error.is_permanent())
 }
 
-/// Makes the Gateway, of which that version was seen last, what the template and the routes say.
-async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared, mut seen: Option<String>) -> Result<Outcome, Error> {
+/// Makes the Gateway what the template and the routes say.
+async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outcome, Error> {
     shared.context.routes_listed()?;
     let wrapped = stored.0.as_ref().map_err(|invalid| Error::Invalid(invalid.error.clone()))?;
+    let mut seen = shared.looks.seen(key);
     let mut former_owner = None;
     for _ in 0..ATTEMPTS {
         // What turns out to be outdated is not to be read from the same place again.
-        let seen = seen.take();
-        let observing = observe(&shared.context.client, key, wrapped, seen.as_deref());
+        let observing = observe(&shared.context.client, key, wrapped, seen.take());
         let existing = within(Stage::Fetch, READING, observing).await?;
         former_owner = existing.as_ref().and_then(|existing| existing.former_owner(wrapped).cloned()).or(former_owner);
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
