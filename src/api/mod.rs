@@ -4,6 +4,7 @@ mod crd;
 mod defaults;
 mod gateway;
 mod lenient;
+mod object;
 mod reference_grant;
 mod wrapped_gateway;
 
@@ -14,6 +15,7 @@ pub use gateway::{
     TlsMode,
 };
 pub use lenient::StoredWrappedGateway;
+pub use object::Object;
 pub use reference_grant::ReferenceGrant;
 pub use wrapped_gateway::{
     HostnameGrant, HostnameOwnership, ListenerTemplate, RejectedRoute, TemplateAllowedRoutes, TemplateProtocol,

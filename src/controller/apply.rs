@@ -12,7 +12,7 @@ use super::ledger::{Ledger, Permit};
 use super::observe::{Existing, gateways};
 use super::standing::Standing;
 use super::wish::Wish;
-use crate::api::{FIELD_MANAGER, WrappedGateway};
+use crate::api::{FIELD_MANAGER, Object, WrappedGateway};
 use crate::planner::Plan;
 use crate::routes::GatewayRef;
 use claim::claim;
@@ -47,18 +47,18 @@ pub async fn apply(
         }
     }
     let wish = Wish::planned(wrapped, plan);
-    let version = existing.and_then(|existing| existing.metadata.resource_version.as_deref());
+    let version = existing.and_then(|existing| existing.object.metadata.resource_version.as_deref());
     let permit = ledger.permit(key, &wish, version);
     if let Some(existing) = existing.filter(|existing| permit == Permit::Futile || wish.is_fulfilled(existing)) {
-        return Ok(Applied::Unchanged(existing.object.clone()));
+        return Ok(Applied::Unchanged(existing.object.whole.clone()));
     }
     if permit == Permit::Wait {
         return Err(Error::Contended(FOUGHT_OVER));
     }
     let Some(written) = write(client, key, existing, &wish).await? else { return Ok(Applied::Outdated) };
-    let new_version = written["metadata"]["resourceVersion"].as_str();
+    let new_version = written.metadata.resource_version.as_deref();
     ledger.record(key, &wish, new_version, new_version == version);
-    Ok(if new_version == version { Applied::Unchanged(written) } else { Applied::Written(written) })
+    Ok(if new_version == version { Applied::Unchanged(written.whole) } else { Applied::Written(written.whole) })
 }
 
 const FOUGHT_OVER: &str = "Someone else keeps undoing what is written to the Gateway, so it is written less often. \
@@ -69,7 +69,7 @@ pub(super) fn refuse(existing: &Existing) -> Result<(), Error> {
     if let Standing::Foreign(why) = &existing.standing {
         return Err(Error::Refused(why.clone()));
     }
-    if existing.metadata.deletion_timestamp.is_some() {
+    if existing.object.metadata.deletion_timestamp.is_some() {
         return Err(Error::Refused("The Gateway is being deleted; it is made anew when it is gone.".to_owned()));
     }
     Ok(())
@@ -81,11 +81,11 @@ async fn write(
     key: &GatewayRef,
     existing: Option<&Existing>,
     wish: &Wish,
-) -> Result<Option<Value>, Error> {
+) -> Result<Option<Object>, Error> {
     let body = wish.guarded(key, existing);
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     match gateways(client, &key.namespace).patch(&key.name, &parameters, &Patch::Apply(&body)).await {
-        Ok(object) => Ok(Some(serde_json::to_value(object).unwrap_or_default())),
+        Ok(object) => Ok(Some(object)),
         Err(source) if error::api_status(&source).is_some_and(is_outdated) => Ok(None),
         Err(source) => Err(Error::Apply(source)),
     }

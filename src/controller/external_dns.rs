@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, ApiResource, Patch, PatchParams};
 use kube::core::{ObjectMeta, Status};
 use kube::runtime::reflector::Store;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ use super::ledger::{Ledger, Permit};
 use super::sources;
 use super::told::Told;
 use super::wrapped_gateway::Stored;
-use crate::api::{FINALIZER, NAMES_MANAGER, WrappedGateway};
+use crate::api::{FINALIZER, NAMES_MANAGER, Object, WrappedGateway};
 use crate::planner::Naming;
 use crate::routes::{GatewayRef, Owner, Route, RouteKey, RouteKind, decode};
 pub use prefix::Args;
@@ -197,15 +197,15 @@ impl ExternalDns {
         let resource = self.context.served.borrow().as_ref().and_then(|served| served.routes.get(&key.kind).cloned());
         // A kind that is not served any more has no routes to write.
         let Some(resource) = resource else { return Ok(Vec::new()) };
-        let api: Api<DynamicObject> = Api::namespaced_with(self.context.client.clone(), &key.namespace, &resource);
+        let api: Api<Object> = Api::namespaced_with(self.context.client.clone(), &key.namespace, &resource);
         let failed = |source| Error::Names { route: Box::new(key.clone()), source };
         let object = match api.get(&key.name).await {
-            Ok(object) => serde_json::to_value(object).unwrap_or_default(),
+            Ok(object) => object,
             Err(source) if error::code(&source) == Some(404) => return Ok(Vec::new()),
             Err(source) => return Err(failed(source)),
         };
         // A route that cannot be read stays as it is.
-        let Ok(route) = decode(key.kind, object.clone()) else { return Ok(Vec::new()) };
+        let Ok(route) = decode(key.kind, object.whole.clone()) else { return Ok(Vec::new()) };
         let steps = self.steps(&route);
         let wants = extent == Extent::All && steps.iter().any(Step::is_apply);
         let may_apply = wants && self.is_held(&route).await?;
@@ -274,11 +274,10 @@ fn is_conflict(status: &Status) -> bool {
 }
 
 /// A field manager that has the annotation.
-fn manager_of(object: &Value, prefix: &str) -> Option<String> {
+fn manager_of(object: &Object, prefix: &str) -> Option<String> {
     let key = format!("f:{prefix}/hostname");
-    let entries = object["metadata"]["managedFields"].as_array()?;
     let has = |entry: &&Value| entry["fieldsV1"]["f:metadata"]["f:annotations"].get(&key).is_some();
-    entries.iter().find(has)?["manager"].as_str().map(str::to_owned)
+    object.managed_fields().iter().find(has)?["manager"].as_str().map(str::to_owned)
 }
 
 impl Step {

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
-use kube::core::ObjectMeta;
 use serde_json::{Map, Value};
 
-use crate::api::{FIELD_MANAGER, former};
+use crate::api::{FIELD_MANAGER, Object, former};
 
 /// How server-side apply merges a value: what of a schema matters to a field set.
 #[derive(Clone, Debug, PartialEq)]
@@ -220,31 +219,28 @@ fn part_of_element(fields: &Value, element: &Value) -> Option<Value> {
     })
 }
 
-/// The field set of our own Apply entry, if there is one. Entries of subresources speak of status.
+/// The field set of our own Apply entry, if there is one.
 #[must_use]
-pub fn own_entry(metadata: &ObjectMeta) -> Option<&Value> {
-    let entries = metadata.managed_fields.as_deref().unwrap_or_default();
-    let own = entries
-        .iter()
-        .find(|entry| is_ours(entry.manager.as_deref(), entry.operation.as_deref(), entry.subresource.as_deref()))?;
-    own.fields_v1.as_ref().map(|fields| &fields.0)
+pub fn own_entry(object: &Object) -> Option<&Value> {
+    object.managed_fields().iter().find(|entry| is_own(entry))?.get("fieldsV1")
 }
 
-/// Whether an entry of `managedFields` is our own Apply entry.
+/// Whether an entry of `managedFields` is our own Apply entry. Entries of subresources speak of status.
 #[must_use]
 pub fn is_own(entry: &Value) -> bool {
-    is_ours(entry["manager"].as_str(), entry["operation"].as_str(), entry["subresource"].as_str())
+    entry["manager"] == FIELD_MANAGER && entry["operation"] == "Apply" && is_of_itself(entry)
 }
 
-fn is_ours(manager: Option<&str>, operation: Option<&str>, subresource: Option<&str>) -> bool {
-    (manager, operation) == (Some(FIELD_MANAGER), Some("Apply")) && subresource.unwrap_or_default().is_empty()
+/// Whether an entry speaks of the object itself and not of a subresource.
+fn is_of_itself(entry: &Value) -> bool {
+    entry["subresource"].as_str().unwrap_or_default().is_empty()
 }
 
 /// Whether an entry of `managedFields` is one that an implementation that came before left on a Gateway: a plain update that
 /// has listeners.
 #[must_use]
 pub fn is_former(entry: &Value) -> bool {
-    let is_update = entry["operation"] == "Update" && entry["subresource"].as_str().unwrap_or_default().is_empty();
+    let is_update = entry["operation"] == "Update" && is_of_itself(entry);
     let is_theirs = entry["manager"].as_str().is_some_and(|manager| former::MANAGERS.contains(&manager));
     is_update && is_theirs && !listener_names(&entry["fieldsV1"]).is_empty()
 }

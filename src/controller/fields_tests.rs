@@ -137,8 +137,7 @@ fn elements_of_a_list_map_are_found_by_their_keys() {
 fn only_our_own_apply_entry_of_the_object_itself_counts() {
     let entry = |manager: &str, operation: &str, subresource: &str| json!({ "manager": manager, "operation": operation, "subresource": subresource, "fieldsV1": { "f:x": {} } });
     let own = |entries: Vec<Value>| {
-        let metadata: ObjectMeta = serde_json::from_value(json!({ "managedFields": entries })).unwrap();
-        own_entry(&metadata).is_some()
+        own_entry(&Object::try_from(json!({ "metadata": { "managedFields": entries } })).unwrap()).is_some()
     };
     assert!(own(vec![entry("other", "Apply", ""), entry(FIELD_MANAGER, "Apply", "")]));
     assert!(!own(vec![

@@ -2,25 +2,21 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
-use kube::api::{Api, ApiResource, DynamicObject, GetParams, GroupVersionKind};
-use kube::core::ObjectMeta;
-use serde_json::Value;
+use kube::api::{Api, ApiResource, GetParams, GroupVersionKind};
 use thiserror::Error;
 
 use super::error::{self, Error};
 use super::fields;
-use super::standing::{Standing, is_former_owner, managed_fields, standing};
-use crate::api::{GATEWAY_GROUP, WrappedGateway};
+use super::standing::{Standing, is_former_owner, standing};
+use crate::api::{GATEWAY_GROUP, Object, WrappedGateway};
 use crate::planner::{Control, LiveListener, NoListener, live_listeners};
 use crate::routes::GatewayRef;
 
 /// A Gateway that exists.
 #[derive(Clone, Debug)]
 pub struct Existing {
-    /// The whole object.
-    pub object: Value,
-    /// Its metadata.
-    pub metadata: ObjectMeta,
+    /// The object.
+    pub object: Object,
     /// Whose it is.
     pub standing: Standing,
     /// Its listeners, in their order.
@@ -46,7 +42,7 @@ pub fn gateway_resource() -> ApiResource {
 
 /// The Gateways of a namespace.
 #[must_use]
-pub fn gateways(client: &Client, namespace: &str) -> Api<DynamicObject> {
+pub fn gateways(client: &Client, namespace: &str) -> Api<Object> {
     Api::namespaced_with(client.clone(), namespace, &gateway_resource())
 }
 
@@ -61,7 +57,7 @@ pub async fn observe(
     seen: Option<String>,
 ) -> Result<Option<Existing>, Error> {
     match read(client, key, seen).await {
-        Ok(object) => Ok(Some(Existing::read(&object, wrapped)?)),
+        Ok(object) => Ok(Some(Existing::read(object, wrapped)?)),
         Err(source) if error::code(&source) == Some(404) => {
             // The same code says that there is no such Gateway and that there is no such kind of thing; only the first names it.
             let of_object = error::api_status(&source)
@@ -76,7 +72,7 @@ pub async fn observe(
 /// Reads the Gateway: as the API server has it in memory, where that is the version that was seen last, and else as etcd has
 /// it, which costs the API server three times as much or more. Should it have changed again since it was seen, an apply is
 /// refused, and the watch tells of it.
-async fn read(client: &Client, key: &GatewayRef, seen: Option<String>) -> kube::Result<DynamicObject> {
+async fn read(client: &Client, key: &GatewayRef, seen: Option<String>) -> kube::Result<Object> {
     let gateways = gateways(client, &key.namespace);
     if seen.is_some()
         && let Ok(gateway) = gateways.get_with(&key.name, &GetParams::any()).await
@@ -92,22 +88,21 @@ impl Existing {
     ///
     /// # Errors
     /// Where its listeners make no sense.
-    pub fn read(object: &DynamicObject, wrapped: &WrappedGateway) -> Result<Self, Unreadable> {
-        let whole = serde_json::to_value(object).unwrap_or_default();
-        let standing = standing(&object.metadata, &whole, wrapped);
+    pub fn read(object: Object, wrapped: &WrappedGateway) -> Result<Self, Unreadable> {
+        let standing = standing(&object, wrapped);
         let control = match standing {
             Standing::Controlled | Standing::Inherited | Standing::Orphaned => Control::Ours,
             Standing::Adopted | Standing::Foreign(_) => Control::NotOurs,
         };
-        let listeners = live_listeners(&whole, control)?;
-        Ok(Self { object: whole, metadata: object.metadata.clone(), standing, listeners })
+        let listeners = live_listeners(&object.whole, control)?;
+        Ok(Self { object, standing, listeners })
     }
 
     /// Whether something counts as ours that our Apply entry does not have, so that an apply could not remove it, or
     /// someone is the controller in whose place an apply could not put us.
     #[must_use]
     pub fn has_unclaimed(&self) -> bool {
-        let claimed = fields::own_entry(&self.metadata).map(fields::listener_names).unwrap_or_default();
+        let claimed = fields::own_entry(&self.object).map(fields::listener_names).unwrap_or_default();
         self.standing == Standing::Inherited
             || self.is_former()
             || self.listeners.iter().any(|live| live.ours && !claimed.contains(&live.listener.name))
@@ -116,14 +111,14 @@ impl Existing {
     /// The WrappedGateway that controls it and that an implementation before us read, if there is one.
     #[must_use]
     pub fn former_owner(&self, wrapped: &WrappedGateway) -> Option<&OwnerReference> {
-        self.metadata.owner_references.iter().flatten().find(|owner| is_former_owner(owner, wrapped))
+        self.object.metadata.owner_references.iter().flatten().find(|owner| is_former_owner(owner, wrapped))
     }
 
     /// Whether it is ours and an implementation that came before wrote it since we last did.
     #[must_use]
     pub fn is_former(&self) -> bool {
         let ours = !matches!(self.standing, Standing::Adopted | Standing::Foreign(_));
-        ours && managed_fields(&self.object).iter().any(fields::is_former)
+        ours && self.object.managed_fields().iter().any(fields::is_former)
     }
 }
 
@@ -132,7 +127,7 @@ mod tests {
     use axum::extract::Request;
     use axum::http::StatusCode;
     use axum::response::IntoResponse as _;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::api::{FIELD_MANAGER, GROUP};
@@ -155,7 +150,7 @@ mod tests {
             "metadata": { "name": "public", "ownerReferences": [owner], "managedFields": managed_fields },
             "spec": { "listeners": [{ "name": "a", "port": 80, "protocol": "HTTP" }] },
         });
-        Existing::read(&serde_json::from_value(object).unwrap(), &wrapped()).unwrap()
+        Existing::read(Object::try_from(object).unwrap(), &wrapped()).unwrap()
     }
 
     #[test]

@@ -34,15 +34,15 @@ pub fn preview(
     let mut planned = Wish::planned(wrapped, plan).named(key);
     let Some(existing) = existing else { return Ok(Preview { live: None, planned }) };
     refuse(existing)?;
-    let before = match fields::own_entry(&existing.metadata) {
+    let before = match fields::own_entry(&existing.object) {
         _ if existing.has_unclaimed() => own_fields(existing),
         own => own.cloned().unwrap_or_else(|| json!({})),
     };
     // What is written for the first time may be there already, with another value.
     let after = fields::owned(shape(), &json!({ "metadata": planned["metadata"], "spec": planned["spec"] }));
     let ours = fields::union(&before, &after.unwrap_or_default());
-    let mut live = fields::part(&ours, &existing.object).unwrap_or_else(|| json!({}));
-    planned = fields::with_defaults(shape(), &planned, &existing.object);
+    let mut live = fields::part(&ours, &existing.object.whole).unwrap_or_else(|| json!({}));
+    planned = fields::with_defaults(shape(), &planned, &existing.object.whole);
     for name in ["apiVersion", "kind"] {
         live[name] = planned[name].clone();
     }
@@ -50,7 +50,7 @@ pub fn preview(
         live["metadata"][name] = planned["metadata"][name].clone();
     }
     // An apply adds an owner, and one that came before us gives way.
-    let owners = existing.metadata.owner_references.clone().unwrap_or_default();
+    let owners = existing.object.metadata.owner_references.clone().unwrap_or_default();
     let is_owned = owners.iter().any(|owner| Some(&owner.uid) == wrapped.metadata.uid.as_ref());
     let handed_over = if is_owned { owners.clone() } else { handed_over(existing, wrapped) };
     for (object, owners) in [(&mut live, owners), (&mut planned, handed_over)] {

@@ -1,7 +1,7 @@
 //! The HTTPRoute that answers plain HTTP with a redirect to https. The only writer of it, and it is the only route that is
 //! written as a whole.
 
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Preconditions};
+use kube::api::{Api, ApiResource, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::ledger::Permit;
 use super::shared::Shared;
 use super::standing::MANAGED_BY;
 use super::wish::{guard, owner};
-use crate::api::{FIELD_MANAGER, REDIRECT_SUFFIX, WrappedGateway, annotation};
+use crate::api::{FIELD_MANAGER, Object, REDIRECT_SUFFIX, WrappedGateway, annotation};
 use crate::planner::{Origin, Plan};
 use crate::routes::{GatewayRef, RouteKey, RouteKind};
 
@@ -104,10 +104,10 @@ fn wish(key: &GatewayRef, wrapped: &WrappedGateway, listener: &str) -> Value {
 
 /// The route of that name, if there is one.
 struct Route<'a> {
-    api: &'a Api<DynamicObject>,
+    api: &'a Api<Object>,
     resource: &'a ApiResource,
     name: &'a str,
-    existing: Option<DynamicObject>,
+    existing: Option<Object>,
 }
 
 impl Route<'_> {
@@ -120,7 +120,7 @@ impl Route<'_> {
         wish: &Value,
     ) -> Result<Settled, Error> {
         let metadata = self.existing.as_ref().map(|existing| &existing.metadata);
-        if let Some(why) = metadata.and_then(|metadata| self.hindrance(metadata, wrapped)) {
+        if let Some(why) = self.existing.as_ref().and_then(|existing| self.hindrance(existing, wrapped)) {
             return Ok(Settled::Hindered(why));
         }
         let version = metadata.and_then(|metadata| metadata.resource_version.as_deref());
@@ -151,18 +151,16 @@ impl Route<'_> {
     }
 
     /// Why it is not ours to write.
-    fn hindrance(&self, metadata: &ObjectMeta, wrapped: &WrappedGateway) -> Option<String> {
+    fn hindrance(&self, existing: &Object, wrapped: &WrappedGateway) -> Option<String> {
         let name = self.name;
-        if !is_ours(metadata, wrapped) && !is_orphaned(metadata) {
+        if !is_ours(existing, wrapped) && !is_orphaned(existing) {
             return Some(format!(
                 "An HTTPRoute {name} exists and was not made by gateway-route-sync, so it is left alone, and plain HTTP is not \
                  redirected. Delete or rename it, or switch httpsRedirect off."
             ));
         }
-        metadata
-            .deletion_timestamp
-            .is_some()
-            .then(|| format!("The HTTPRoute {name} is being deleted; it is made anew when it is gone."))
+        let is_leaving = existing.metadata.deletion_timestamp.is_some();
+        is_leaving.then(|| format!("The HTTPRoute {name} is being deleted; it is made anew when it is gone."))
     }
 }
 
@@ -177,28 +175,28 @@ fn is_labelled(metadata: &ObjectMeta) -> bool {
     label.is_some_and(|manager| manager == FIELD_MANAGER)
 }
 
-fn is_ours(metadata: &ObjectMeta, wrapped: &WrappedGateway) -> bool {
-    is_controlled(metadata, wrapped) && (is_labelled(metadata) || fields::own_entry(metadata).is_some())
+fn is_ours(route: &Object, wrapped: &WrappedGateway) -> bool {
+    is_controlled(&route.metadata, wrapped) && (is_labelled(&route.metadata) || fields::own_entry(route).is_some())
 }
 
 /// We made it, and nobody controls it: a restore, or a deletion of the WrappedGateway that left it behind.
-fn is_orphaned(metadata: &ObjectMeta) -> bool {
-    let mut owners = metadata.owner_references.iter().flatten();
+fn is_orphaned(route: &Object) -> bool {
+    let mut owners = route.metadata.owner_references.iter().flatten();
     !owners.any(|owner| owner.controller == Some(true))
-        && is_labelled(metadata)
-        && fields::own_entry(metadata).is_some()
+        && is_labelled(&route.metadata)
+        && fields::own_entry(route).is_some()
 }
 
-fn is_fulfilled(wish: &Value, existing: &DynamicObject) -> bool {
+fn is_fulfilled(wish: &Value, existing: &Object) -> bool {
     // What a route's spec has in it is owned as a whole: its lists are atomic.
     let spec = Shape::Object([].into());
     let shape = Shape::Object([("metadata".to_owned(), Shape::of_metadata()), ("spec".to_owned(), spec)].into());
-    let live = serde_json::to_value(existing).unwrap_or_default();
-    fields::own_entry(&existing.metadata) == fields::owned(&shape, wish).as_ref() && fields::has(&shape, wish, &live)
+    let is_owned = fields::own_entry(existing) == fields::owned(&shape, wish).as_ref();
+    is_owned && fields::has(&shape, wish, &existing.whole)
 }
 
 /// Deletes that very object in that very version.
-async fn remove(api: &Api<DynamicObject>, name: &str, metadata: &ObjectMeta) -> Result<Settled, Error> {
+async fn remove(api: &Api<Object>, name: &str, metadata: &ObjectMeta) -> Result<Settled, Error> {
     if metadata.deletion_timestamp.is_some() {
         return Ok(Settled::Done);
     }
@@ -229,32 +227,32 @@ mod tests {
         .unwrap()
     }
 
-    fn metadata(owner: Option<&str>, labelled: bool, applied: bool) -> ObjectMeta {
+    fn route(owner: Option<&str>, labelled: bool, applied: bool) -> Object {
         let owners = owner
             .map(|uid| json!([{ "apiVersion": "v1", "kind": "Thing", "name": "t", "uid": uid, "controller": true }]));
         let entry = json!([{ "manager": FIELD_MANAGER, "operation": "Apply", "fieldsV1": { "f:spec": {} } }]);
-        serde_json::from_value(json!({
+        let metadata = json!({
             "ownerReferences": owners,
             "labels": labelled.then(|| json!({ MANAGED_BY: FIELD_MANAGER })),
             "managedFields": applied.then_some(entry),
-        }))
-        .unwrap()
+        });
+        Object::try_from(json!({ "metadata": metadata })).unwrap()
     }
 
     #[test]
     fn the_owner_and_what_we_put_on_it_make_it_ours() {
-        assert!(is_ours(&metadata(Some("us"), true, true), &wrapped()));
-        assert!(is_ours(&metadata(Some("us"), false, true), &wrapped()), "without its label it gets that back");
-        assert!(is_ours(&metadata(Some("us"), true, false), &wrapped()), "as after a restore");
-        assert!(!is_ours(&metadata(Some("us"), false, false), &wrapped()));
-        assert!(!is_ours(&metadata(Some("them"), true, true), &wrapped()));
-        assert!(!is_ours(&metadata(None, true, true), &wrapped()));
+        assert!(is_ours(&route(Some("us"), true, true), &wrapped()));
+        assert!(is_ours(&route(Some("us"), false, true), &wrapped()), "without its label it gets that back");
+        assert!(is_ours(&route(Some("us"), true, false), &wrapped()), "as after a restore");
+        assert!(!is_ours(&route(Some("us"), false, false), &wrapped()));
+        assert!(!is_ours(&route(Some("them"), true, true), &wrapped()));
+        assert!(!is_ours(&route(None, true, true), &wrapped()));
     }
 
     #[test]
     fn what_we_made_and_nobody_controls_is_taken_again() {
-        assert!(is_orphaned(&metadata(None, true, true)));
-        for other in [metadata(Some("them"), true, true), metadata(None, false, true), metadata(None, true, false)] {
+        assert!(is_orphaned(&route(None, true, true)));
+        for other in [route(Some("them"), true, true), route(None, false, true), route(None, true, false)] {
             assert!(!is_orphaned(&other), "{other:?}");
         }
     }

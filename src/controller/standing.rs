@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::core::ObjectMeta;
 use kube::{Resource, ResourceExt};
-use serde_json::Value;
 
 use super::{fields, status};
-use crate::api::{FIELD_MANAGER, WrappedGateway, annotation, former};
+use crate::api::{FIELD_MANAGER, Object, WrappedGateway, annotation, former};
 
 /// Label that says who manages an object.
 pub(super) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
@@ -29,11 +27,6 @@ pub enum Standing {
     Foreign(String),
 }
 
-/// The entries of those who wrote a Gateway.
-pub(super) fn managed_fields(gateway: &Value) -> &[Value] {
-    gateway["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
 /// Whether an owner is the WrappedGateway of the same name that an implementation before us read.
 pub(super) fn is_former_owner(owner: &OwnerReference, wrapped: &WrappedGateway) -> bool {
     let group = owner.api_version.split_once('/').map(|(group, _)| group);
@@ -44,17 +37,17 @@ pub(super) fn is_former_owner(owner: &OwnerReference, wrapped: &WrappedGateway) 
 }
 
 /// Whether every listener was written by us or by what came before us, and some by that.
-fn is_formers_work(gateway: &Value) -> bool {
-    let entries = managed_fields(gateway);
+fn is_formers_work(gateway: &Object) -> bool {
+    let entries = gateway.managed_fields();
     let ours = entries.iter().filter(|entry| fields::is_own(entry) || fields::is_former(entry));
     let known: BTreeSet<String> = ours.flat_map(|entry| fields::listener_names(&entry["fieldsV1"])).collect();
-    let names = status::listener_names(gateway);
+    let names = status::listener_names(&gateway.whole);
     entries.iter().any(fields::is_former) && names.iter().all(|name| known.contains(name))
 }
 
 /// Whose a Gateway is.
-pub(super) fn standing(gateway: &ObjectMeta, whole: &Value, wrapped: &WrappedGateway) -> Standing {
-    let owners = gateway.owner_references.as_deref().unwrap_or_default();
+pub(super) fn standing(gateway: &Object, wrapped: &WrappedGateway) -> Standing {
+    let owners = gateway.metadata.owner_references.as_deref().unwrap_or_default();
     if let Some(controller) = owners.iter().find(|owner| owner.controller == Some(true)) {
         return if Some(&controller.uid) == wrapped.meta().uid.as_ref() {
             Standing::Controlled
@@ -67,9 +60,9 @@ pub(super) fn standing(gateway: &ObjectMeta, whole: &Value, wrapped: &WrappedGat
             ))
         };
     }
-    let labelled = gateway.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
+    let labelled = gateway.metadata.labels.as_ref().and_then(|labels| labels.get(MANAGED_BY));
     let applied = labelled.is_some_and(|manager| manager == FIELD_MANAGER) && fields::own_entry(gateway).is_some();
-    if applied || is_formers_work(whole) {
+    if applied || is_formers_work(gateway) {
         return Standing::Orphaned;
     }
     if wrapped.annotations().get(annotation::ADOPT).is_some_and(|adopt| adopt == "true") {
@@ -84,7 +77,7 @@ pub(super) fn standing(gateway: &ObjectMeta, whole: &Value, wrapped: &WrappedGat
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::api::GROUP;
@@ -99,12 +92,12 @@ mod tests {
         .unwrap()
     }
 
-    fn gateway(metadata: &Value) -> ObjectMeta {
-        serde_json::from_value(metadata.clone()).unwrap()
+    fn gateway(metadata: &Value) -> Object {
+        Object::try_from(json!({ "metadata": metadata })).unwrap()
     }
 
     fn of(metadata: &Value) -> Standing {
-        standing(&gateway(metadata), &json!({ "metadata": metadata }), &wrapped(&json!({})))
+        standing(&gateway(metadata), &wrapped(&json!({})))
     }
 
     fn controlled_by(uid: &str) -> Value {
@@ -142,9 +135,7 @@ mod tests {
     #[test]
     fn what_someone_else_made_is_foreign_unless_it_is_handed_over() {
         assert!(matches!(of(&json!({})), Standing::Foreign(why) if why.contains(annotation::ADOPT)));
-        let adopting = |value: &str| {
-            standing(&ObjectMeta::default(), &Value::Null, &wrapped(&json!({ annotation::ADOPT: value })))
-        };
+        let adopting = |value: &str| standing(&gateway(&json!({})), &wrapped(&json!({ annotation::ADOPT: value })));
         assert_eq!(adopting("true"), Standing::Adopted);
         assert!(matches!(adopting("yes"), Standing::Foreign(_)));
     }
@@ -153,7 +144,7 @@ mod tests {
     fn what_someone_else_controls_cannot_be_handed_over() {
         let adopting = wrapped(&json!({ annotation::ADOPT: "true" }));
         let theirs = gateway(&controlled_by("them"));
-        assert!(matches!(standing(&theirs, &Value::Null, &adopting), Standing::Foreign(_)));
+        assert!(matches!(standing(&theirs, &adopting), Standing::Foreign(_)));
     }
 
     #[test]
@@ -185,7 +176,7 @@ mod tests {
         let made = |entries: Value| {
             let metadata = json!({ "managedFields": entries });
             let whole = json!({ "metadata": metadata, "spec": { "listeners": [{ "name": "a" }, { "name": "b" }] } });
-            standing(&gateway(&metadata), &whole, &wrapped(&json!({})))
+            standing(&Object::try_from(whole).unwrap(), &wrapped(&json!({})))
         };
         let theirs = json!([by("homelab-helper", "a"), by("gateway-route-sync", "b")]);
         assert_eq!(made(theirs), Standing::Orphaned);

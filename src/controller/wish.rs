@@ -102,8 +102,8 @@ impl Wish {
     #[must_use]
     pub fn is_fulfilled(&self, existing: &Existing) -> bool {
         let wished = json!(self);
-        let entry = fields::own_entry(&existing.metadata);
-        entry == fields::owned(shape(), &wished).as_ref() && fields::has(shape(), &wished, &existing.object)
+        let entry = fields::own_entry(&existing.object);
+        entry == fields::owned(shape(), &wished).as_ref() && fields::has(shape(), &wished, &existing.object.whole)
     }
 
     /// The body of an apply that succeeds only on that very Gateway in that very version, or only where there is none.
@@ -111,7 +111,7 @@ impl Wish {
     pub fn guarded(&self, key: &GatewayRef, existing: Option<&Existing>) -> Value {
         let mut body = self.named(key);
         let metadata = &mut body["metadata"];
-        guard(metadata, existing.map(|existing| &existing.metadata));
+        guard(metadata, existing.map(|existing| &existing.object.metadata));
         body
     }
 

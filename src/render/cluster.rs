@@ -5,13 +5,13 @@ use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::api::{ApiResource, ListParams};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, Resource as _};
 use serde_json::{Value, json};
 
 use super::{Outcome, diff, planned, remarks, yaml};
-use crate::api::{ReferenceGrant, WrappedGateway};
+use crate::api::{Object, ReferenceGrant, WrappedGateway};
 use crate::controller::error::Error;
 use crate::controller::needs_labels;
 use crate::controller::observe::{Existing, observe};
@@ -101,12 +101,12 @@ impl Cluster {
     /// Reads every object of a kind, a page at a time.
     async fn each(&self, resource: &ApiResource, mut take: impl FnMut(Value)) -> Result<(), String> {
         let failed = |error: &dyn Display| format!("{}: {error}", resource.plural);
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
+        let api: Api<Object> = Api::all_with(self.client.clone(), resource);
         let mut parameters = ListParams::default().limit(PAGE);
         loop {
             let page = api.list(&parameters).await.map_err(|error| failed(&explain(&error)))?;
             for object in page.items {
-                let mut object = serde_json::to_value(object).map_err(|error| failed(&error))?;
+                let mut object = object.whole;
                 // A list says these once for all of its objects.
                 object["apiVersion"] = json!(resource.api_version);
                 object["kind"] = json!(resource.kind);
@@ -123,7 +123,7 @@ impl Cluster {
     async fn identify(&self, manifests: &mut Manifests) -> Result<(), String> {
         let resource = ApiResource::erase::<WrappedGateway>(&());
         for (key, wrapped) in &mut manifests.wrapped_gateways {
-            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
+            let api: Api<Object> = Api::namespaced_with(self.client.clone(), &key.namespace, &resource);
             let found = api.get_metadata_opt(&key.name).await;
             let found = found.map_err(|error| format!("WrappedGateway {key}: {}", explain(&error)))?;
             wrapped.meta_mut().uid = found.and_then(|found| found.metadata.uid);

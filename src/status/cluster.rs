@@ -7,11 +7,11 @@ use std::time::Duration;
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::api::{ApiResource, ListParams};
 use kube::{Api, Client, ResourceExt as _};
 
 use super::report::{Found, SecretKey, SecretState, Secrets, certificates};
-use crate::api::{StoredWrappedGateway, WrappedGateway};
+use crate::api::{Object, StoredWrappedGateway, WrappedGateway};
 use crate::controller::observe::gateway_resource;
 use crate::explain::explain;
 
@@ -102,13 +102,9 @@ pub async fn look(client: &Client, scope: &Scope) -> Result<Found, Error> {
 /// The objects of a kind, in the order of namespace and name; none at all where the kind is not served.
 ///
 /// One object is listed as well: that an object is missing and that its kind is would be the same answer otherwise.
-async fn read(
-    client: &Client,
-    scope: &Scope,
-    resource: &ApiResource,
-) -> Result<Option<Vec<DynamicObject>>, kube::Error> {
+async fn read(client: &Client, scope: &Scope, resource: &ApiResource) -> Result<Option<Vec<Object>>, kube::Error> {
     let in_namespace = |namespace: &str| Api::namespaced_with(client.clone(), namespace, resource);
-    let (api, parameters): (Api<DynamicObject>, _) = match scope {
+    let (api, parameters): (Api<Object>, _) = match scope {
         Scope::All => (Api::all_with(client.clone(), resource), ListParams::default()),
         Scope::Namespace(namespace) => (in_namespace(namespace), ListParams::default()),
         Scope::One { namespace, name } => {
@@ -125,8 +121,8 @@ async fn read(
 }
 
 /// Never none: all that it takes is metadata, which every object has.
-fn stored(object: DynamicObject) -> Option<StoredWrappedGateway> {
-    serde_json::from_value(serde_json::to_value(object).ok()?).ok()
+fn stored(object: Object) -> Option<StoredWrappedGateway> {
+    serde_json::from_value(object.whole).ok()
 }
 
 /// Which of these Secrets exist. Each is asked for by its name, which needs the permission `get` alone.

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
-use kube::api::DynamicObject;
 use kube::core::ObjectMeta;
 use serde::Serialize;
 
 pub use super::listener::{Certificate, ListenerView, SecretKey, SecretState, Secrets};
-use crate::api::{RejectedRoute, StoredWrappedGateway, WrappedGateway, WrappedGatewayStatus};
+use crate::api::{Object, RejectedRoute, StoredWrappedGateway, WrappedGateway, WrappedGatewayStatus};
 use crate::controller::RESYNC;
 use crate::controller::mirror::GatewayStatus;
 use crate::controller::observe::Existing;
@@ -27,7 +26,7 @@ pub struct Found {
     /// The WrappedGateways that are asked about, in the order in which they are shown.
     pub wrapped: Vec<StoredWrappedGateway>,
     /// Their Gateways, and any others.
-    pub gateways: Vec<DynamicObject>,
+    pub gateways: Vec<Object>,
     /// The Secrets of [`certificates`].
     pub secrets: Secrets,
     /// When it was read.
@@ -105,10 +104,11 @@ impl Verdict {
 #[must_use]
 pub fn certificates(found: &Found) -> BTreeSet<SecretKey> {
     let wrapped = found.wrapped.iter().filter_map(|stored| stored.0.as_ref().ok());
-    let existing = wrapped.filter_map(|wrapped| Existing::read(gateway_of(found, &wrapped.metadata)?, wrapped).ok());
+    let existing =
+        wrapped.filter_map(|wrapped| Existing::read(gateway_of(found, &wrapped.metadata)?.clone(), wrapped).ok());
     let ours = existing.filter(|existing| !matches!(existing.standing, Standing::Foreign(_)));
     let keys = |existing: Existing| {
-        let namespace = existing.metadata.namespace.unwrap_or_default();
+        let namespace = existing.object.metadata.namespace.unwrap_or_default();
         let listeners = existing.listeners.into_iter();
         listeners.flat_map(|live| super::listener::secrets(&live.listener, &namespace)).collect::<Vec<_>>()
     };
@@ -153,7 +153,7 @@ impl Overview {
         self.rejected_routes.clone_from(&status.rejected_routes);
         self.notes.extend(deletion(&wrapped.metadata));
         self.notes.extend(silence(status, found.now));
-        match gateway_of(found, &wrapped.metadata).map(|gateway| Existing::read(gateway, wrapped)) {
+        match gateway_of(found, &wrapped.metadata).map(|gateway| Existing::read(gateway.clone(), wrapped)) {
             Some(Ok(existing)) => self.of_gateway(&existing, &found.secrets),
             Some(Err(error)) => self.notes.push(error.to_string()),
             None => {
@@ -168,7 +168,7 @@ impl Overview {
             self.notes.push("The Gateway of this name belongs to somebody else, and is not shown.".to_owned());
             return;
         }
-        let status = GatewayStatus::read(&existing.object).unwrap_or_else(|error| {
+        let status = GatewayStatus::read(&existing.object.whole).unwrap_or_else(|error| {
             self.notes.push(format!("The Gateway's status cannot be read: {error}"));
             GatewayStatus::default()
         });
@@ -181,7 +181,7 @@ impl Overview {
         self.listeners = existing.listeners.iter().map(view).collect();
         let lacks_certificates = self.listeners.iter().any(|listener| listener.missing().next().is_some());
         let has_issuer = ISSUERS.iter().any(|issuer| {
-            existing.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(*issuer))
+            existing.object.metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(*issuer))
         });
         if lacks_certificates && !has_issuer {
             self.notes.push(format!(
@@ -192,10 +192,9 @@ impl Overview {
     }
 }
 
-fn gateway_of<'a>(found: &'a Found, wrapped: &ObjectMeta) -> Option<&'a DynamicObject> {
-    let is_it = |gateway: &&DynamicObject| {
-        gateway.metadata.name == wrapped.name && gateway.metadata.namespace == wrapped.namespace
-    };
+fn gateway_of<'a>(found: &'a Found, wrapped: &ObjectMeta) -> Option<&'a Object> {
+    let is_it =
+        |gateway: &&Object| gateway.metadata.name == wrapped.name && gateway.metadata.namespace == wrapped.namespace;
     found.gateways.iter().find(is_it)
 }
 

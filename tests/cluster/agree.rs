@@ -172,7 +172,7 @@ impl Judge {
         let gateways = gateways(&self.client, &world.gateway.namespace);
         let answer = self.runtime.block_on(gateways.patch(&world.gateway.name, &parameters, &Patch::Apply(&body)));
         let gateway = answer.map_err(|error| TestCaseError::fail(format!("{error}\n{body:#}")))?;
-        let taken = gateway.data["spec"]["listeners"].as_array().map_or(0, Vec::len);
+        let taken = gateway.whole["spec"]["listeners"].as_array().map_or(0, Vec::len);
         prop_assert_eq!(taken, count, "every listener is taken");
         let mut tally = self.tally.borrow_mut();
         tally.accepted.insert(text);

@@ -128,9 +128,9 @@ impl Desk {
         // What is live has the server's defaults in it. Static listeners are wished as they are written.
         let written = self.wrapped.spec.listeners.iter().map(|listener| json!(listener)).collect::<Vec<_>>();
         let wish = Wish::new(&self.wrapped, if written.is_empty() { ours.collect() } else { written });
-        assert!(wish.is_fulfilled(&existing), "{:#}\n{:#}", existing.object, json!(wish));
+        assert!(wish.is_fulfilled(&existing), "{:#}\n{:#}", existing.object.whole, json!(wish));
         assert!(matches!(self.reconcile().await, Ok(Applied::Unchanged(_))));
-        assert_eq!(self.gateway().await.metadata.resource_version, existing.metadata.resource_version);
+        assert_eq!(self.gateway().await.metadata.resource_version, existing.object.metadata.resource_version);
     }
 
     /// A change of the Gateway by somebody else, with server-side apply.
@@ -170,7 +170,7 @@ async fn wrap(client: &Client, key: &GatewayRef, metadata: &Value, mut spec: Val
 }
 
 fn generation(existing: &Existing) -> i64 {
-    existing.metadata.generation.unwrap_or_default()
+    existing.object.metadata.generation.unwrap_or_default()
 }
 
 pub fn listeners(gateway: &DynamicObject) -> Vec<Listener> {

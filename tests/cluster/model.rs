@@ -1,7 +1,7 @@
 use histories::World;
 use histories::generators::step;
 use homelab_helper::api::{FIELD_MANAGER, Listener, Protocol};
-use homelab_helper::controller::observe::gateways;
+use homelab_helper::controller::observe::gateway_resource;
 use homelab_helper::planner::Plan;
 use kube::Api;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
@@ -54,7 +54,10 @@ struct Stage {
 
 impl Stage {
     fn on(judge: &Judge, world: &World) -> Self {
-        Self { gateways: gateways(&judge.client, NAMESPACE), name: world.gateway.name.clone() }
+        Self {
+            gateways: Api::namespaced_with(judge.client.clone(), NAMESPACE, &gateway_resource()),
+            name: world.gateway.name.clone(),
+        }
     }
 
     /// Sets the Gateway up as it is in that world, and shows what the listeners would be after the plan's apply.

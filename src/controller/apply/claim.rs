@@ -26,8 +26,8 @@ pub(super) async fn claim(
     existing: &Existing,
 ) -> Result<Applied, Error> {
     let mut metadata = json!({
-        "uid": existing.metadata.uid,
-        "resourceVersion": existing.metadata.resource_version,
+        "uid": existing.object.metadata.uid,
+        "resourceVersion": existing.object.metadata.resource_version,
         "managedFields": claimed(existing),
     });
     // Who owns an orphan has to be said at once: without the entries that go, nothing would tell any more whose it is.
@@ -45,7 +45,7 @@ pub(super) async fn claim(
 
 /// The owners, with the WrappedGateway in the place of the one that came before it, if there was one.
 pub(in crate::controller) fn handed_over(existing: &Existing, wrapped: &WrappedGateway) -> Vec<OwnerReference> {
-    let mut owners = existing.metadata.owner_references.clone().unwrap_or_default();
+    let mut owners = existing.object.metadata.owner_references.clone().unwrap_or_default();
     let Some(ours) = owner(wrapped) else { return owners };
     owners.retain(|owner| owner.uid != ours.uid && !is_former_owner(owner, wrapped));
     owners.push(ours);
@@ -74,7 +74,7 @@ pub(in crate::controller) fn own_fields(existing: &Existing) -> Value {
 
 /// What of `managedFields` is ours, as one field set, and the entries of others.
 fn parted_entries(existing: &Existing) -> (Value, Vec<Value>) {
-    let entries = existing.object["metadata"]["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let entries = existing.object.managed_fields();
     let mut own = json!({});
     let mut others = Vec::new();
     for entry in entries {
@@ -99,7 +99,7 @@ fn parted_entries(existing: &Existing) -> (Value, Vec<Value>) {
 /// The field set of the listeners that count as ours and are in no entry that is.
 fn unclaimed(existing: &Existing, own: &Value) -> Value {
     let claimed = fields::listener_names(own);
-    let all = existing.object["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let all = existing.object.whole["spec"]["listeners"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_unclaimed = |name: &String| !claimed.contains(name);
     let live = all.iter().zip(&existing.listeners);
     let unclaimed: Vec<&Value> =
