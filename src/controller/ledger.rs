@@ -5,8 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::routes::GatewayRef;
 
 /// Repetitions of a write that are granted at once: people edit Gateways, and the edit is to be undone without delay.
@@ -49,12 +47,12 @@ struct Entry {
 impl<K: Clone + Eq + Hash> Ledger<K> {
     /// Whether `wish` is to be written to the object in this version.
     #[must_use]
-    pub fn permit(&self, key: &K, wish: &impl Serialize, version: Option<&str>) -> Permit {
+    pub fn permit(&self, key: &K, wish: &impl Hash, version: Option<&str>) -> Permit {
         self.permit_at(key, digest(wish), version, Instant::now())
     }
 
     /// Records that `wish` was written, and the version that the object has since.
-    pub fn record(&self, key: &K, wish: &impl Serialize, version: Option<&str>, changed_nothing: bool) {
+    pub fn record(&self, key: &K, wish: &impl Hash, version: Option<&str>, changed_nothing: bool) {
         self.record_at(key, digest(wish), version.filter(|_| changed_nothing), Instant::now());
     }
 
@@ -100,9 +98,9 @@ fn wait(repetitions: u32) -> Duration {
     }
 }
 
-fn digest(wish: &impl Serialize) -> u64 {
+fn digest(wish: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    serde_json::json!(wish).to_string().hash(&mut hasher);
+    wish.hash(&mut hasher);
     hasher.finish()
 }
 

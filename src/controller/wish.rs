@@ -47,14 +47,11 @@ const BOOKKEEPING_DOMAINS: [&str; 8] = [
     "objectset.rio.cattle.io",
 ];
 
-/// The part of a Gateway that is ours.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Wish {
-    metadata: Metadata,
-    spec: Spec,
-}
+/// The part of a Gateway that is ours, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Wish(Value);
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -63,12 +60,12 @@ struct Metadata {
     owner_references: Vec<OwnerReference>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
-    gateway_class_name: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    listeners: Vec<Value>,
+struct Spec<'a, L> {
+    gateway_class_name: &'a str,
+    #[serde(skip_serializing_if = "<[L]>::is_empty")]
+    listeners: &'a [L],
     #[serde(flatten)]
     passed_on: BTreeMap<String, Value>,
 }
@@ -76,7 +73,7 @@ struct Spec {
 impl Wish {
     /// What `wrapped` says, with these listeners.
     #[must_use]
-    pub fn new(wrapped: &WrappedGateway, listeners: Vec<Value>) -> Self {
+    pub fn new(wrapped: &WrappedGateway, listeners: &[impl Serialize]) -> Self {
         let mut labels = copied(wrapped.labels());
         labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
         let metadata = Metadata {
@@ -87,23 +84,22 @@ impl Wish {
         let mut passed_on = wrapped.spec.passed_on.clone();
         passed_on.values_mut().for_each(drop_nulls);
         passed_on.retain(|_, value| !value.is_null());
-        let spec = Spec { gateway_class_name: wrapped.spec.gateway_class_name.clone(), listeners, passed_on };
-        Self { metadata, spec }
+        let spec = Spec { gateway_class_name: &wrapped.spec.gateway_class_name, listeners, passed_on };
+        Self(json!({ "metadata": metadata, "spec": spec }))
     }
 
     /// What `wrapped` says, with the listeners of a plan.
     #[must_use]
     pub fn planned(wrapped: &WrappedGateway, plan: &Plan) -> Self {
-        Self::new(wrapped, plan.listeners.iter().map(|planned| json!(planned.listener)).collect())
+        Self::new(wrapped, &plan.listeners.iter().map(|planned| &planned.listener).collect::<Vec<_>>())
     }
 
     /// Whether the Gateway is already as wished: every wished field has its value, and our Apply entry owns these fields
     /// and no others. Then an apply would change nothing.
     #[must_use]
     pub fn is_fulfilled(&self, existing: &Existing) -> bool {
-        let wished = json!(self);
         let entry = fields::own_entry(&existing.object);
-        entry == fields::owned(shape(), &wished).as_ref() && fields::has(shape(), &wished, &existing.object.whole)
+        entry == fields::owned(shape(), &self.0).as_ref() && fields::has(shape(), &self.0, &existing.object.whole)
     }
 
     /// The body of an apply that succeeds only on that very Gateway in that very version, or only where there is none.
@@ -127,7 +123,7 @@ impl Wish {
 
     /// The object, with its name.
     pub(super) fn named(&self, key: &GatewayRef) -> Value {
-        let mut object = json!(self);
+        let mut object = self.0.clone();
         object["apiVersion"] = json!(format!("{GATEWAY_GROUP}/v1"));
         object["kind"] = json!("Gateway");
         object["metadata"]["namespace"] = json!(key.namespace);
@@ -207,6 +203,8 @@ mod tests {
         .unwrap()
     }
 
+    const NO_LISTENERS: &[Value] = &[];
+
     #[test]
     fn keys_of_tools_that_prune_are_not_copied() {
         for key in [
@@ -240,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_wrapped_gateway_controls_its_gateway() {
-        let wish = json!(Wish::new(&wrapped(), Vec::new()));
+        let wish = json!(Wish::new(&wrapped(), NO_LISTENERS));
         assert_eq!(
             wish["metadata"],
             json!({
@@ -255,7 +253,7 @@ mod tests {
 
     #[test]
     fn fields_are_passed_on_without_nulls_and_an_empty_list_is_left_out() {
-        let wish = json!(Wish::new(&wrapped(), Vec::new()));
+        let wish = json!(Wish::new(&wrapped(), NO_LISTENERS));
         assert_eq!(wish["spec"], json!({ "gatewayClassName": "x", "addresses": [{ "value": "10.0.0.1" }] }));
     }
 
@@ -274,7 +272,7 @@ mod tests {
     #[test]
     fn what_is_to_be_created_has_a_version_that_no_object_has() {
         let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
-        let body = Wish::new(&wrapped(), Vec::new()).guarded(&key, None);
+        let body = Wish::new(&wrapped(), NO_LISTENERS).guarded(&key, None);
         assert_eq!((&body["metadata"]["resourceVersion"], &body["metadata"]["uid"]), (&json!("1"), &Value::Null));
     }
 

@@ -151,15 +151,15 @@ impl Judge {
     fn applied(&self, world: &World, plan: &Plan) -> Result<(), TestCaseError> {
         self.tally.borrow_mut().planned += 1;
         let listeners: Vec<_> = plan.listeners.iter().map(|planned| json!(planned.listener)).collect();
-        if listeners.is_empty() { Ok(()) } else { self.accepts(world, listeners) }
+        if listeners.is_empty() { Ok(()) } else { self.accepts(world, &listeners) }
     }
 
     /// The whole that it becomes with the listeners of others: rules about a list of listeners are judged on that.
     fn merged(&self, world: &World) -> Result<(), TestCaseError> {
-        self.accepts(world, world.live.iter().map(|live| json!(live.listener)).collect())
+        self.accepts(world, &world.live.iter().map(|live| json!(live.listener)).collect::<Vec<_>>())
     }
 
-    fn accepts(&self, world: &World, listeners: Vec<Value>) -> Result<(), TestCaseError> {
+    fn accepts(&self, world: &World, listeners: &[Value]) -> Result<(), TestCaseError> {
         let count = listeners.len();
         let mut wrapped = WrappedGateway::new(&world.gateway.name, world.spec.clone());
         wrapped.metadata.uid = Some("1".to_owned());

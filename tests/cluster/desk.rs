@@ -127,7 +127,8 @@ impl Desk {
         let ours = existing.listeners.iter().filter(|live| live.ours).map(|live| json!(live.listener));
         // What is live has the server's defaults in it. Static listeners are wished as they are written.
         let written = self.wrapped.spec.listeners.iter().map(|listener| json!(listener)).collect::<Vec<_>>();
-        let wish = Wish::new(&self.wrapped, if written.is_empty() { ours.collect() } else { written });
+        let listeners = if written.is_empty() { ours.collect() } else { written };
+        let wish = Wish::new(&self.wrapped, &listeners);
         assert!(wish.is_fulfilled(&existing), "{:#}\n{:#}", existing.object.whole, json!(wish));
         assert!(matches!(self.reconcile().await, Ok(Applied::Unchanged(_))));
         assert_eq!(self.gateway().await.metadata.resource_version, existing.object.metadata.resource_version);
