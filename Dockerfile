@@ -26,8 +26,8 @@ ENV CC_x86_64_unknown_linux_musl=clang \
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,id=target-$TARGETARCH,target=/source/target \
-    cargo build --profile image --locked --bin homelab-helper --target "$(cat /target)" && \
-    cp "target/$(cat /target)/image/homelab-helper" /homelab-helper
+    cargo build --release --locked --bin homelab-helper --target "$(cat /target)" && \
+    cp "target/$(cat /target)/release/homelab-helper" /homelab-helper
 
 FROM scratch
 ARG VERSION

@@ -10,6 +10,10 @@ use homelab_helper::planner::{Input, LiveListener, plan};
 use homelab_helper::routes::{GatewayRef, Index, ParentRef, Route, RouteKey, RouteKind, Wishes};
 use k8s_openapi::jiff::Timestamp;
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn gateway(name: &str) -> GatewayRef {
     GatewayRef { namespace: "edge".to_owned(), name: name.to_owned() }
 }

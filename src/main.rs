@@ -9,6 +9,11 @@ use homelab_helper::status::{self, Answer};
 use homelab_helper::telemetry::LogLevel;
 use homelab_helper::{api, run};
 
+/// That of musl, which images have, takes as long as all else that is computed for a change; that of glibc, and those that
+/// keep something for each thread, hold on to a third more memory (BENCHMARKS.md).
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::read();
     let log_level = match cli.telemetry.init() {
