@@ -17,7 +17,7 @@
 //!
 //! | Module | What it is |
 //! |---|---|
-//! | [`api`] | the `WrappedGateway` resource and its CRD, the slice of `Gateway` that is read and written, all names |
+//! | [`api`] | the `WrappedGateway` resource and its CRD, the slice of `Gateway` that is read and written, objects of any kind, all names |
 //! | [`routes`] | routes of whatever kind and version → one type, by the Gateways that they name; what is served |
 //! | [`planner`] | routes, template and what is there → what ought to be there: a pure function |
 //! | [`controller`] | Kubernetes in and out; only `apply` writes Gateways, only `report` writes status, only `redirect` a route, only `external_dns` what external-dns reads |

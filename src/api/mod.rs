@@ -1,4 +1,5 @@
-//! The `WrappedGateway` resource, the slice of `Gateway` that is read and written, and every name that the two share.
+//! The `WrappedGateway` resource, the slice of `Gateway` that is read and written, objects of any kind, and every name that they
+//! share.
 
 mod crd;
 mod defaults;
