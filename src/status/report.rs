@@ -12,7 +12,7 @@ pub use super::listener::{Certificate, ListenerView, SecretKey, SecretState, Sec
 use crate::api::{Object, RejectedRoute, StoredWrappedGateway, WrappedGateway, WrappedGatewayStatus};
 use crate::controller::RESYNC;
 use crate::controller::mirror::GatewayStatus;
-use crate::controller::observe::Existing;
+use crate::controller::observe::{Existing, Unreadable};
 use crate::controller::standing::Standing;
 
 /// Annotations with either of which cert-manager makes certificates for a Gateway's listeners.
@@ -104,8 +104,7 @@ impl Verdict {
 #[must_use]
 pub fn certificates(found: &Found) -> BTreeSet<SecretKey> {
     let wrapped = found.wrapped.iter().filter_map(|stored| stored.0.as_ref().ok());
-    let existing =
-        wrapped.filter_map(|wrapped| Existing::read(gateway_of(found, &wrapped.metadata)?.clone(), wrapped).ok());
+    let existing = wrapped.filter_map(|wrapped| gateway_of(found, wrapped)?.ok());
     let ours = existing.filter(|existing| !matches!(existing.standing, Standing::Foreign(_)));
     let keys = |existing: Existing| {
         let namespace = existing.object.metadata.namespace.unwrap_or_default();
@@ -153,7 +152,7 @@ impl Overview {
         self.rejected_routes.clone_from(&status.rejected_routes);
         self.notes.extend(deletion(&wrapped.metadata));
         self.notes.extend(silence(status, found.now));
-        match gateway_of(found, &wrapped.metadata).map(|gateway| Existing::read(gateway.clone(), wrapped)) {
+        match gateway_of(found, wrapped) {
             Some(Ok(existing)) => self.of_gateway(&existing, &found.secrets),
             Some(Err(error)) => self.notes.push(error.to_string()),
             None => {
@@ -192,10 +191,12 @@ impl Overview {
     }
 }
 
-fn gateway_of<'a>(found: &'a Found, wrapped: &ObjectMeta) -> Option<&'a Object> {
-    let is_it =
-        |gateway: &&Object| gateway.metadata.name == wrapped.name && gateway.metadata.namespace == wrapped.namespace;
-    found.gateways.iter().find(is_it)
+/// The Gateway of a WrappedGateway, if there is one.
+fn gateway_of(found: &Found, wrapped: &WrappedGateway) -> Option<Result<Existing, Unreadable>> {
+    let wanted = &wrapped.metadata;
+    let is_it = |found: &ObjectMeta| found.name == wanted.name && found.namespace == wanted.namespace;
+    let gateway = found.gateways.iter().find(|gateway| is_it(&gateway.metadata))?;
+    Some(Existing::read(gateway.clone(), wrapped))
 }
 
 /// `Ready`, which is worth nothing where it speaks of another version than the present one.
