@@ -4,7 +4,7 @@
 //! owned as a whole; an object is owned through its fields; an element of a list map is owned itself and through its
 //! fields. The same walk here tells what our Apply entry has to look like once our wish is applied.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -12,6 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use serde_json::{Map, Value};
 
 use crate::api::{FIELD_MANAGER, Object, former};
+pub use crate::planner::listener_names;
 
 /// How server-side apply merges a value: what of a schema matters to a field set.
 #[derive(Clone, Debug, PartialEq)]
@@ -243,17 +244,6 @@ pub fn is_former(entry: &Value) -> bool {
     let is_update = entry["operation"] == "Update" && is_of_itself(entry);
     let is_theirs = entry["manager"].as_str().is_some_and(|manager| former::MANAGERS.contains(&manager));
     is_update && is_theirs && !listener_names(&entry["fieldsV1"]).is_empty()
-}
-
-/// Names of a Gateway's listeners that a field set has.
-#[must_use]
-pub fn listener_names(fields: &Value) -> BTreeSet<String> {
-    let keys = fields["f:spec"]["f:listeners"].as_object().into_iter().flat_map(Map::keys);
-    keys.filter_map(|key| {
-        let element: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
-        element["name"].as_str().map(str::to_owned)
-    })
-    .collect()
 }
 
 #[cfg(test)]

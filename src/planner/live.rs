@@ -80,7 +80,7 @@ impl Owners {
         let entries =
             managed_fields.as_array().into_iter().flatten().filter(|entry| text(&entry["subresource"]).is_empty());
         for entry in entries {
-            let names = names(&entry["fieldsV1"]["f:spec"]["f:listeners"]);
+            let names = listener_names(&entry["fieldsV1"]);
             owners.known |= !names.is_empty();
             let manager = text(&entry["manager"]);
             // Only an Apply entry keeps a listener when another manager drops it, and only ours lets us drop it.
@@ -114,9 +114,10 @@ impl Owners {
     }
 }
 
-/// Names of the listeners that a field set has. A list map's element has the key `k:` and its key fields as JSON.
-fn names(listeners: &Value) -> BTreeSet<String> {
-    let keys = listeners.as_object().into_iter().flat_map(serde_json::Map::keys);
+/// Names of a Gateway's listeners that a field set has. A list map's element has the key `k:` and its key fields as JSON.
+#[must_use]
+pub fn listener_names(fields: &Value) -> BTreeSet<String> {
+    let keys = fields["f:spec"]["f:listeners"].as_object().into_iter().flat_map(serde_json::Map::keys);
     keys.filter_map(|key| {
         let element: Value = serde_json::from_str(key.strip_prefix("k:")?).ok()?;
         element["name"].as_str().map(str::to_owned)

@@ -36,7 +36,7 @@ pub use verdict::{Reason, Rejection, Served, Warning, WarningReason};
 /// Most listeners of a Gateway, by its schema.
 pub const MAX_LISTENERS: usize = 64;
 
-pub use live::{Control, NoListener, live_listeners};
+pub use live::{Control, NoListener, listener_names, live_listeners};
 
 /// Everything that a plan depends on.
 #[derive(Clone, Copy, Debug)]
