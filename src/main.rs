@@ -9,8 +9,8 @@ use homelab_helper::status::{self, Answer};
 use homelab_helper::telemetry::LogLevel;
 use homelab_helper::{api, run};
 
-/// That of musl, which images have, takes as long as all else that is computed for a change; that of glibc, and those that
-/// keep something for each thread, hold on to a third more memory (BENCHMARKS.md).
+/// That of musl, which images would have, takes nearly as long as all else that is computed for a change; those of glibc and
+/// mimalloc hold on to more memory (BENCHMARKS.md).
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
