@@ -109,6 +109,10 @@ pub enum Error {
         log: String,
     },
 
+    /// The API server does not say what was looked for.
+    #[error("the API server's metrics have no {0}")]
+    NoMetric(&'static str),
+
     /// A condition did not come true in time.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
