@@ -1,6 +1,6 @@
 //! Whose turn it is: what is due is worked on in the order in which it came to be due, a few light ones at a time or a heavy
 //! one, and none twice at once. What becomes due while it waits is worked on once; what becomes due while it is worked on,
-//! once more.
+//! once more. What becomes due several times before its turn is in the midst of many changes, and has its turn after them.
 //!
 //! This is client-go's work queue. kube's own controller has another one, which takes of those that are due whichever comes
 //! first in a hash set: where many Gateways keep changing, some wait for ever longer behind others that came after them.
@@ -36,6 +36,25 @@ pub struct Limits {
     pub weight: u32,
     /// What takes longer than this weighs nothing any more, so that others need not wait for it.
     pub patience: Duration,
+    /// What became due again before its turn waits until it has not for so long,
+    pub quiet: Duration,
+    /// but no longer than this.
+    pub delay: Duration,
+}
+
+/// Since when something is due.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    first: Instant,
+    /// When it last became due once more.
+    again: Option<Instant>,
+}
+
+impl Due {
+    /// From when on it may have its turn. A single change does not wait for others that may never come.
+    fn begin(self, limits: Limits) -> Instant {
+        self.again.map_or(self.first, |again| (again + limits.quiet).min(self.first + limits.delay))
+    }
 }
 
 #[derive(Debug)]
@@ -43,7 +62,7 @@ struct State<K> {
     /// What waits for its turn, the longest first.
     line: VecDeque<K>,
     /// What is due: all of the line, and what is due once more when it will have been worked on.
-    due: HashSet<K>,
+    due: HashMap<K, Due>,
     under_way: HashSet<K>,
     /// What will be due by itself, the soonest first, and when each of it will.
     later: BTreeSet<(Instant, K)>,
@@ -54,7 +73,7 @@ impl<K> Default for Turns<K> {
     fn default() -> Self {
         let state = State {
             line: VecDeque::new(),
-            due: HashSet::new(),
+            due: HashMap::new(),
             under_way: HashSet::new(),
             later: BTreeSet::new(),
             times: HashMap::new(),
@@ -66,7 +85,7 @@ impl<K> Default for Turns<K> {
 impl<K: Clone + Eq + Hash + Ord> Turns<K> {
     /// Something is due now.
     pub fn push(&self, key: K) {
-        self.lock().push(key);
+        self.lock().push(key, Instant::now());
         self.changed.notify_one();
     }
 
@@ -94,15 +113,17 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
         };
         let mut workers = JoinSet::new();
         loop {
-            let next_later = self.lock().fall_due(Instant::now());
+            let now = Instant::now();
+            let next_later = self.lock().fall_due(now);
             while workers.len() < limits.count
-                && let Some((key, weight)) = self.lock().next(take_on)
+                && let Some((key, weight)) = self.lock().next(now, limits, take_on)
             {
                 let working = relieved(work(key.clone()), weight, limits.patience, Arc::clone(&self.changed));
                 workers.spawn(async move { (key, working.await) });
             }
-            let fall_due = async {
-                match next_later {
+            let wake = self.lock().next_quiet(now, limits).into_iter().chain(next_later).min();
+            let time = async {
+                match wake {
                     Some(when) => sleep_until(when).await,
                     None => pending().await,
                 }
@@ -114,7 +135,7 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
                     self.lock().done(&key, again.map(|wait| Instant::now() + wait));
                 }
                 () = self.changed.notified() => {}
-                () = fall_due => {}
+                () = time => {}
             }
         }
         while workers.join_next().await.is_some() {}
@@ -142,16 +163,22 @@ async fn relieved<F: Future>(
 }
 
 impl<K: Clone + Eq + Hash + Ord> State<K> {
-    fn push(&mut self, key: K) {
-        if self.due.insert(key.clone()) && !self.under_way.contains(&key) {
+    fn push(&mut self, key: K, now: Instant) {
+        if let Some(due) = self.due.get_mut(&key) {
+            due.again = Some(now);
+            return;
+        }
+        self.due.insert(key.clone(), Due { first: now, again: None });
+        if !self.under_way.contains(&key) {
             self.line.push_back(key);
         }
     }
 
     /// Whose turn it is, if it can be taken on now. What was to be due later is done with this turn.
-    fn next<T>(&mut self, take_on: impl FnOnce(&K) -> Option<T>) -> Option<(K, T)> {
-        let taken = take_on(self.line.front()?)?;
-        let key = self.line.pop_front()?;
+    fn next<T>(&mut self, now: Instant, limits: Limits, take_on: impl FnOnce(&K) -> Option<T>) -> Option<(K, T)> {
+        let place = self.line.iter().position(|key| self.due[key].begin(limits) <= now)?;
+        let taken = take_on(&self.line[place])?;
+        let key = self.line.remove(place)?;
         self.due.remove(&key);
         self.under_way.insert(key.clone());
         if let Some(when) = self.times.remove(&key) {
@@ -160,9 +187,14 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
         Some((key, taken))
     }
 
+    /// When the first of those in line may begin that may not yet.
+    fn next_quiet(&self, now: Instant, limits: Limits) -> Option<Instant> {
+        self.line.iter().map(|key| self.due[key].begin(limits)).filter(|begin| *begin > now).min()
+    }
+
     fn done(&mut self, key: &K, again: Option<Instant>) {
         self.under_way.remove(key);
-        if self.due.contains(key) {
+        if self.due.contains_key(key) {
             self.line.push_back(key.clone());
         }
         if let Some(when) = again {
@@ -180,7 +212,7 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
                 return Some(when);
             }
             self.times.remove(&key);
-            self.push(key);
+            self.push(key, now);
         }
     }
 }

@@ -7,7 +7,13 @@ use tokio::sync::Semaphore;
 use super::*;
 
 const LATER: Duration = Duration::from_mins(1);
-const LIMITS: Limits = Limits { count: 2, weight: 10, patience: Duration::from_secs(1) };
+const LIMITS: Limits = Limits {
+    count: 2,
+    weight: 10,
+    patience: Duration::from_secs(1),
+    quiet: Duration::from_millis(100),
+    delay: Duration::from_millis(300),
+};
 
 /// What has begun so far.
 fn begun(beginnings: &mut UnboundedReceiver<&'static str>) -> Vec<&'static str> {
@@ -59,20 +65,54 @@ async fn what_came_first_comes_first_though_others_keep_coming() {
     assert_eq!(begun(&mut beginnings).len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_due_several_times_is_worked_on_once_and_once_more_if_it_was_under_way() {
     let (turns, ends, mut beginnings) = turns();
-    turns.push("a");
-    turns.push("a");
-    settle().await;
-    for key in ["a", "a"] {
-        turns.push(key);
+    for expected in [&["a"][..], &[]] {
+        turns.push("a");
+        turns.push("a");
+        tokio::time::advance(LIMITS.delay).await;
+        settle().await;
+        assert_eq!(begun(&mut beginnings), expected, "none twice at once");
     }
-    settle().await;
-    assert_eq!(begun(&mut beginnings), ["a"], "none twice at once");
     ends.add_permits(9);
     settle().await;
     assert_eq!(begun(&mut beginnings), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_changes_the_first_has_its_turn_at_once_and_the_others_after_the_last() {
+    let (turns, ends, mut beginnings) = turns();
+    ends.add_permits(9);
+    turns.push("a");
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+    for _ in 0..3 {
+        turns.push("a");
+        turns.push("a");
+        tokio::time::advance(LIMITS.quiet / 2).await;
+        settle().await;
+    }
+    turns.push("b");
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["b"], "what is due once waits for nobody");
+    tokio::time::advance(LIMITS.quiet / 2).await;
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_that_never_end_keep_nothing_waiting_for_long() {
+    let (turns, ends, mut beginnings) = turns();
+    ends.add_permits(9);
+    let began = Instant::now();
+    while begun(&mut beginnings).is_empty() {
+        turns.push("a");
+        turns.push("a");
+        tokio::time::advance(LIMITS.quiet / 2).await;
+        settle().await;
+    }
+    assert_eq!(began.elapsed(), LIMITS.delay);
 }
 
 #[tokio::test]
