@@ -36,15 +36,13 @@ mod users;
 pub mod wish;
 mod wrapped_gateway;
 
-use std::convert::Infallible;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use futures::{FutureExt as _, StreamExt as _, stream};
-use kube::runtime::controller::{Config, applier};
-use kube::runtime::reflector::{ObjectRef, store};
+use kube::runtime::reflector::store;
 use tracing::Instrument as _;
 
 use crate::readiness::Gate;
@@ -52,15 +50,14 @@ use crate::routes::{GatewayRef, RouteKey};
 use announcer::Announcer;
 pub use context::Context;
 use context::span;
-use external_dns::ExternalDns;
 pub use namespaces::needs_labels;
-use predecessor::Predecessor;
 use shared::Parts;
 pub use status::RESYNC;
 use turns::{Limits, Turns};
 
-/// How many routes are reconciled at a time.
-const ROUTES_AT_A_TIME: u16 = 8;
+/// How many routes are reconciled at a time, each as soon as it can be.
+const ROUTES_AT_ONCE: Limits =
+    Limits { count: 8, weight: 8, patience: Duration::from_secs(1), quiet: Duration::ZERO, delay: Duration::ZERO };
 /// How many Gateways are, where a Gateway weighs as much as it has routes. Nearly all of the time is the API server's, which
 /// takes the longer for a write the more listeners there are. Its writes end no sooner where it works on more of them than it
 /// has processors; and what comes for a Gateway that waits here becomes part of the same write. Where many changes come for a
@@ -86,57 +83,43 @@ pub async fn run(
     let stop = stop.boxed().shared();
     let context = Arc::new(context);
     let (announcer, news) = Announcer::new(context.client.clone());
-    let announcer = Arc::new(announcer);
-    let predecessor = Arc::new(Predecessor::default());
     let (gateways, gateway_writer) = store();
-    let external_dns = ExternalDns::new(Arc::clone(&context), gateways.clone(), Arc::clone(&announcer));
-    let parts = Parts {
-        context: Arc::clone(&context),
-        announcer: Arc::clone(&announcer),
-        predecessor: Arc::clone(&predecessor),
-        external_dns: Arc::new(external_dns),
-    };
+    let parts = Parts::new(Arc::clone(&context), Arc::new(announcer), &gateways);
     let (changed, gateways_changed) = unbounded();
     let shared = Arc::new(shared::Shared::new(parts.clone(), changed.clone()));
-    let route_shared = Arc::new(route::Shared::new(parts));
-    let (routes, route_writer) = store();
-    let (due, duties) = unbounded();
+    let route_shared = Arc::new(route::Shared::new(parts.clone()));
+    let (gateway_turns, route_turns) = (Turns::default(), Turns::default());
 
-    let turns = Turns::default();
     let due_gateways = stream::select(
         sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)),
         sources::known(stream::select(triggers, gateways_changed), gateways.clone()),
     );
     let line_up = due_gateways.for_each(|gateway| {
         shared.queue.push(&gateway);
-        turns.push(gateway);
+        gateway_turns.push(gateway);
         ready(())
     });
     let weigh = |gateway: &GatewayRef| context.routes.count_attached_to(gateway);
-    let wrapped_gateways = turns.work(GATEWAYS_AT_ONCE, weigh, stop.clone(), |gateway| {
+    let wrapped_gateways = gateway_turns.work(GATEWAYS_AT_ONCE, weigh, stop.clone(), |gateway| {
         let span = span("wrapped_gateway", &gateway);
         sources::while_known(gateway, Arc::clone(&shared), gateways.clone()).instrument(span)
     });
-    // A Controller would want to read duties from the API server, which has none.
-    let all_routes = applier(
-        |duty, shared| {
-            let span = span("route", duty.key());
-            route::reconcile(duty, shared).instrument(span).boxed()
+    let all_routes = route_turns.work(
+        ROUTES_AT_ONCE,
+        |_| 1,
+        stop,
+        |route| {
+            let span = span("route", &route);
+            route::while_owed(route, Arc::clone(&route_shared)).instrument(span)
         },
-        |duty, error, shared| route::error_policy(&duty, error, &shared),
-        Arc::clone(&route_shared),
-        routes.clone(),
-        duties.take_until(stop).inspect(|duty| route::ask(duty, &routes, &route_shared)).map(Ok::<_, Infallible>),
-        Config::default().concurrency(ROUTES_AT_A_TIME),
-    )
-    .for_each(|_| ready(()));
+    );
 
     // Namespaces are listed only where a selector needs their labels, and then that plan waits for it.
     context.readiness.pass(Gate::NamespacesListed);
     let look_at_all = || {
         // Nobody listens when the process is ending.
         gateways.state().iter().for_each(|stored| drop(changed.unbounded_send(wrapped_gateway::key(stored))));
-        routes.state().iter().for_each(|duty| drop(due.unbounded_send(ObjectRef::from_obj(duty.as_ref()))));
+        route::line_up_all(&route_shared, &route_turns);
     };
     let watches = async {
         tokio::join!(
@@ -144,8 +127,8 @@ pub async fn run(
             sources::changed_gateways(&shared),
             sources::changed_namespaces(&shared, changed.clone()),
             sources::changed_grants(&shared, changed.clone()),
-            sources::beginnings(&context, predecessor.at_work(), look_at_all),
-            route::keep(route_writer, &route_shared, route_events, due.clone(), changed.clone()),
+            sources::beginnings(&context, parts.predecessor.at_work(), look_at_all),
+            route::line_up(route_events, &route_shared, &route_turns, changed.clone()),
         )
     };
     let work = async {
@@ -154,7 +137,7 @@ pub async fn run(
             // Only the end of the process closes what these read.
             _ = watches => {}
         }
-        announcer.close();
+        parts.announcer.close();
     };
-    tokio::join!(work, announcer.say(news));
+    tokio::join!(work, parts.announcer.say(news));
 }

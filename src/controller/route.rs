@@ -1,21 +1,13 @@
 //! Reconciles a route: what it is owed beyond its listener. That is to say what the plans say of it, to take away what an
 //! earlier implementation left on it, and to have its names read by external-dns.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Resource;
 use kube::api::{Api, ApiResource};
-use kube::core::ObjectMeta;
-use kube::runtime::controller::Action;
-use kube::runtime::reflector::ObjectRef;
-use kube::runtime::reflector::store::{Store, Writer};
-use kube::runtime::watcher::Event;
 
 use super::announcer::Announcer;
 use super::context::Context;
@@ -27,9 +19,9 @@ use super::predecessor::Predecessor;
 use super::queue::Queue;
 use super::shared::Parts;
 use super::told::Told;
+use super::turns::Turns;
 use super::{redirect, relics};
-use crate::api::GATEWAY_GROUP;
-use crate::routes::{GatewayRef, Route, RouteKey, State, Verdict};
+use crate::routes::{GatewayRef, Route, RouteKey, RouteKind, State, Verdict};
 
 /// How long it may take to clean a route.
 const CLEANING: Duration = Duration::from_secs(15);
@@ -48,7 +40,7 @@ pub struct Shared {
     external_dns: Arc<ExternalDns>,
     told: Told<(GatewayRef, Verdict)>,
     failures: Failures<RouteKey>,
-    queue: Queue<ObjectRef<Duty>>,
+    queue: Queue<RouteKey>,
 }
 
 impl Shared {
@@ -59,6 +51,14 @@ impl Shared {
         let (told, failures) = (Told::default(), Failures::new(PATIENCE));
         let queue = Queue::new(context.metrics.queue("route"));
         Self { context, announcer, predecessor, external_dns, told, failures, queue }
+    }
+
+    /// Forgets a route to which nothing is owed.
+    fn forget(&self, route: &RouteKey) {
+        self.told.forget(route);
+        self.external_dns.forget(route);
+        self.failures.succeeded(route);
+        self.queue.forget(route);
     }
 
     /// A route's kind, at the version that is served.
@@ -80,137 +80,73 @@ impl Shared {
     }
 }
 
-/// A route of any kind to which something is owed. Its name has the kind in it, so that one store holds all kinds.
-#[derive(Clone, Debug)]
-pub struct Duty {
-    metadata: ObjectMeta,
-    route: Arc<Route>,
-}
-
-impl Duty {
-    fn new(route: Arc<Route>) -> Self {
-        let metadata = ObjectMeta {
-            namespace: Some(route.key.namespace.clone()),
-            name: Some(format!("{}/{}", route.key.kind, route.key.name)),
-            uid: Some(route.uid.clone()),
-            ..ObjectMeta::default()
-        };
-        Self { metadata, route }
-    }
-
-    /// The route.
-    #[must_use]
-    pub fn key(&self) -> &RouteKey {
-        &self.route.key
-    }
-
-    /// The duty of that name, as stores and controllers refer to it.
-    fn refer(key: &RouteKey) -> ObjectRef<Self> {
-        ObjectRef::new(&format!("{}/{}", key.kind, key.name)).within(&key.namespace)
-    }
-}
-
-impl Resource for Duty {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Route".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        GATEWAY_GROUP.into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "routes".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
-
-/// Keeps the store of duties, for ever: takes in the names of routes of which something changed, and sends on those that
-/// are owed something, and the Gateway of each that is a redirect.
-pub async fn keep(
-    mut writer: Writer<Duty>,
-    shared: &Shared,
+/// Has each route reconciled of which something changed and to which something is owed, for ever, and the Gateway of each that
+/// is a redirect.
+pub async fn line_up(
     mut changed: UnboundedReceiver<RouteKey>,
-    due: UnboundedSender<ObjectRef<Duty>>,
+    shared: &Shared,
+    turns: &Turns<RouteKey>,
     gateways: UnboundedSender<GatewayRef>,
 ) {
-    // Nothing is said of a route before the first plan, and what is left on one can be taken away as soon as it is seen.
-    writer.apply_watcher_event(&Event::Init);
-    writer.apply_watcher_event(&Event::InitDone);
-    let store = writer.as_reader();
     while let Some(key) = changed.next().await {
         if let Some(gateway) = redirect::gateway_of(&key) {
             // Nobody listens when the process is ending.
             let _ = gateways.unbounded_send(gateway);
         }
-        let refer = Duty::refer(&key);
-        if let Some(duty) = owed(&shared.context.routes, &key) {
-            writer.apply_watcher_event(&Event::Apply(duty));
-            let _ = due.unbounded_send(refer);
-        } else if let Some(duty) = store.get(&refer) {
-            writer.apply_watcher_event(&Event::Delete(Arc::unwrap_or_clone(duty)));
-            shared.told.forget(&key);
-            shared.external_dns.forget(&key);
-            shared.failures.succeeded(&key);
-            shared.queue.forget(&refer);
+        if owed(&shared.context.routes, &key).is_some() {
+            push(key, shared, turns);
+        } else {
+            shared.forget(&key);
         }
     }
 }
 
-/// Notes that a route is to be reconciled, unless nothing is owed to it any more.
-pub fn ask(duty: &ObjectRef<Duty>, store: &Store<Duty>, shared: &Shared) {
-    if store.get(duty).is_some() {
-        shared.queue.push(duty);
+/// Has every route reconciled to which something is owed.
+pub fn line_up_all(shared: &Shared, turns: &Turns<RouteKey>) {
+    let routes = &shared.context.routes;
+    let all = RouteKind::ALL.into_iter().flat_map(|kind| routes.all(kind));
+    all.filter_map(|route| owed(routes, &route.key)).for_each(|route| push(route.key.clone(), shared, turns));
+}
+
+fn push(key: RouteKey, shared: &Shared, turns: &Turns<RouteKey>) {
+    shared.queue.push(&key);
+    turns.push(key);
+}
+
+/// A route to which something is owed.
+fn owed(routes: &State, key: &RouteKey) -> Option<Arc<Route>> {
+    let is_owed = |route: &Route| route.relics || ExternalDns::concerns(route) || !routes.verdicts_of(key).is_empty();
+    routes.get(key).filter(|route| is_owed(route))
+}
+
+/// Reconciles a route to which something is owed, and forgets once more what was owed nothing when that ended: what was under
+/// way may have noted something after it was forgotten. Returns after how long it is due again.
+pub async fn while_owed(key: RouteKey, shared: Arc<Shared>) -> Option<Duration> {
+    let route = owed(&shared.context.routes, &key)?;
+    let result = reconcile(&route, &shared).await;
+    if owed(&shared.context.routes, &key).is_none() {
+        shared.forget(&key);
+        return None;
     }
+    result.unwrap_or_else(|error| Some(shared.failures.failed(&key, error.is_permanent())))
 }
 
-fn owed(routes: &State, key: &RouteKey) -> Option<Duty> {
-    let route = routes.get(key)?;
-    let is_owed = route.relics || ExternalDns::concerns(&route) || !routes.verdicts_of(key).is_empty();
-    is_owed.then(|| Duty::new(route))
-}
-
-/// Reconciles one route.
-///
-/// # Errors
-/// Where something could not be said of it, or taken away from it.
-pub async fn reconcile(duty: Arc<Duty>, shared: Arc<Shared>) -> Result<Action, Error> {
-    let (started, key) = (Instant::now(), &duty.route.key);
-    let asked = Duty::refer(key);
-    shared.queue.begin(&asked);
+/// Reconciles one route. Returns after how long that is due again by itself.
+async fn reconcile(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error> {
+    let (started, key) = (Instant::now(), &route.key);
+    shared.queue.begin(key);
     if !shared.context.may_begin() {
-        shared.queue.done(&asked);
-        return Ok(Action::await_change());
+        shared.queue.done(key);
+        return Ok(None);
     }
-    let route = &duty.route;
-    let telling = within(Stage::Event, TELLING, tell(route, &shared));
-    let (told, cleaned, named) = tokio::join!(telling, clean(route, &shared), name(route, &shared));
+    let telling = within(Stage::Event, TELLING, tell(route, shared));
+    let (told, cleaned, named) = tokio::join!(telling, clean(route, shared), name(route, shared));
     let result = told.and(named).and(cleaned);
     shared.context.ended("route", key, &shared.failures, started, &result);
     let wait = result?;
     shared.failures.succeeded(key);
-    shared.queue.done(&asked);
-    Ok(wait.map_or_else(Action::await_change, Action::requeue))
-}
-
-/// When to try again.
-#[must_use]
-pub fn error_policy(duty: &Duty, error: &Error, shared: &Shared) -> Action {
-    Action::requeue(shared.failures.failed(&duty.route.key, error.is_permanent()))
+    shared.queue.done(key);
+    Ok(wait)
 }
 
 /// Says what is new of what the plans say of a route.
@@ -253,7 +189,7 @@ async fn clean(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes::{RouteKind, VerdictKind};
+    use crate::routes::VerdictKind;
 
     fn route() -> RouteKey {
         RouteKey { namespace: "apps".to_owned(), name: "www".to_owned(), kind: RouteKind::Http }

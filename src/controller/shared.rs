@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::mpsc::UnboundedSender;
+use kube::runtime::reflector::Store;
 
 use super::announcer::Announcer;
 use super::context::Context;
@@ -17,6 +18,7 @@ use super::namespaces::Namespaces;
 use super::predecessor::Predecessor;
 use super::queue::Queue;
 use super::reports::Reports;
+use super::wrapped_gateway::Stored;
 use crate::routes::GatewayRef;
 
 /// What only a change can mend is tried again so often.
@@ -33,6 +35,15 @@ pub struct Parts {
     pub predecessor: Arc<Predecessor>,
     /// Passes names on to external-dns.
     pub external_dns: Arc<ExternalDns>,
+}
+
+impl Parts {
+    /// Nothing has happened yet. `gateways` will have the WrappedGateways.
+    #[must_use]
+    pub fn new(context: Arc<Context>, announcer: Arc<Announcer>, gateways: &Store<Stored>) -> Self {
+        let external_dns = ExternalDns::new(Arc::clone(&context), gateways.clone(), Arc::clone(&announcer));
+        Self { context, announcer, predecessor: Arc::default(), external_dns: Arc::new(external_dns) }
+    }
 }
 
 /// What reconciliations of WrappedGateways share.
