@@ -1,13 +1,16 @@
-//! What the API server was asked for, counted by itself.
+//! What the API server says of itself: what it was asked for, and how long processors have worked for it.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use crate::ControlPlane;
 use crate::access::get;
 use crate::error::{Error, Result};
 
 const METRIC: &str = "apiserver_request_total{";
+/// In seconds.
+const PROCESSOR_TIME: &str = "process_cpu_seconds_total";
 
 /// The verbs of requests that may change something, as the API server's metrics call them.
 const WRITES: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
@@ -96,8 +99,21 @@ impl ControlPlane {
     /// # Errors
     /// When the API server cannot be reached.
     pub async fn requests(&self) -> Result<Requests> {
-        let metrics = get(&self.client()?, "/metrics").await.map_err(Error::kube("reading the metrics"))?;
-        Ok(Requests::parse(&metrics))
+        Ok(Requests::parse(&self.metrics().await?))
+    }
+
+    /// How long processors have worked for the API server since it was started.
+    ///
+    /// # Errors
+    /// When the API server cannot be reached, or does not say.
+    pub async fn processor_time(&self) -> Result<Duration> {
+        let metrics = self.metrics().await?;
+        let seconds = metrics.lines().find_map(|line| line.strip_prefix(PROCESSOR_TIME)?.trim().parse().ok());
+        seconds.map(Duration::from_secs_f64).ok_or(Error::NoMetric(PROCESSOR_TIME))
+    }
+
+    async fn metrics(&self) -> Result<String> {
+        get(&self.client()?, "/metrics").await.map_err(Error::kube("reading the metrics"))
     }
 }
 

@@ -1,26 +1,20 @@
-//! What running programs have in memory, and how long processors have worked for them, as far as Linux tells, or an API server
-//! of itself.
+//! What Linux says of a running program: what it has in memory, and how long processors have worked for it.
 
 use std::fs;
-use std::io;
+use std::io::{Error, Result};
 use std::time::Duration;
 
-use crate::access::get;
-use crate::error::{Error, Result};
-use crate::{ControlPlane, Program};
+use crate::Program;
 
 /// In which `/proc/PID/stat` counts on every Linux.
 const TICK: Duration = Duration::from_millis(10);
-
-/// What the API server says of itself, in seconds.
-const PROCESSOR_TIME: &str = "process_cpu_seconds_total";
 
 impl Program {
     /// What it has in memory now, in kilobytes.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn resident_memory(&self) -> io::Result<u64> {
+    pub fn resident_memory(&self) -> Result<u64> {
         self.kilobytes("VmRSS:")
     }
 
@@ -28,7 +22,7 @@ impl Program {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn peak_memory(&self) -> io::Result<u64> {
+    pub fn peak_memory(&self) -> Result<u64> {
         self.kilobytes("VmHWM:")
     }
 
@@ -36,43 +30,30 @@ impl Program {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn processor_time(&self) -> io::Result<Duration> {
+    pub fn processor_time(&self) -> Result<Duration> {
         let stat = fs::read_to_string(self.proc("stat"))?;
         // The second field is the program's name in parentheses, which may have anything in it; user and system time are
         // the fourteenth and fifteenth.
-        let (_, fields) = stat.rsplit_once(") ").ok_or_else(|| io::Error::other("no fields after the name"))?;
+        let (_, fields) = stat.rsplit_once(") ").ok_or_else(|| Error::other("no fields after the name"))?;
         let ticks = fields.split(' ').skip(11).take(2).map(str::parse::<u32>);
-        Ok(TICK * ticks.sum::<std::result::Result<u32, _>>().map_err(io::Error::other)?)
+        Ok(TICK * ticks.sum::<std::result::Result<u32, _>>().map_err(Error::other)?)
     }
 
     /// What stands after that name in the line of a file of `/proc/PID` that begins with it.
     ///
     /// # Errors
     /// When it has ended, or there is no such line.
-    pub fn line_of_proc(&self, file: &str, name: &str) -> io::Result<String> {
+    pub fn line_of_proc(&self, file: &str, name: &str) -> Result<String> {
         let text = fs::read_to_string(self.proc(file))?;
         let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.map(|line| line.trim().to_owned())
-            .ok_or_else(|| io::Error::other(format!("no {name} in /proc/PID/{file}")))
+        line.map(|line| line.trim().to_owned()).ok_or_else(|| Error::other(format!("no {name} in /proc/PID/{file}")))
     }
 
-    fn kilobytes(&self, name: &str) -> io::Result<u64> {
-        self.line_of_proc("status", name)?.trim_end_matches(" kB").parse().map_err(io::Error::other)
+    fn kilobytes(&self, name: &str) -> Result<u64> {
+        self.line_of_proc("status", name)?.trim_end_matches(" kB").parse().map_err(Error::other)
     }
 
     fn proc(&self, file: &str) -> String {
         format!("/proc/{}/{file}", self.id())
-    }
-}
-
-impl ControlPlane {
-    /// How long processors have worked for the API server since it was started.
-    ///
-    /// # Errors
-    /// When the API server cannot be reached, or does not say.
-    pub async fn processor_time(&self) -> Result<Duration> {
-        let metrics = get(&self.client()?, "/metrics").await.map_err(Error::kube("reading the metrics"))?;
-        let seconds = metrics.lines().find_map(|line| line.strip_prefix(PROCESSOR_TIME)?.trim().parse().ok());
-        seconds.map(Duration::from_secs_f64).ok_or(Error::NoMetric(PROCESSOR_TIME))
     }
 }
