@@ -59,12 +59,13 @@ use turns::{Limits, Turns};
 const ROUTES_AT_ONCE: Limits =
     Limits { count: 8, weight: 8, patience: Duration::from_secs(1), quiet: Duration::ZERO, delay: Duration::ZERO };
 /// How many Gateways are, where a Gateway weighs as much as it has routes. Nearly all of the time is the API server's, which
-/// takes the longer for a write the more listeners there are. Its writes end no sooner where it works on more of them than it
-/// has processors; and what comes for a Gateway that waits here becomes part of the same write. Where many changes come for a
-/// Gateway, the first is written at once and the others together, after as little quiet as Istio waits for in front of each.
+/// takes the longer for a write the more listeners there are. A single change is written at once. Where many come, the first is
+/// written at once and the others together, after as little quiet as Istio waits for in front of each; and as writes end no
+/// sooner where the API server works on many of them, such Gateways wait for one another. What comes meanwhile becomes part of
+/// the same write.
 const GATEWAYS_AT_ONCE: Limits = Limits {
     count: 8,
-    weight: 30,
+    weight: 12,
     patience: Duration::from_secs(1),
     quiet: Duration::from_millis(100),
     delay: Duration::from_secs(1),

@@ -1,6 +1,7 @@
-//! Whose turn it is: what is due is worked on in the order in which it came to be due, a few light ones at a time or a heavy
-//! one, and none twice at once. What becomes due while it waits is worked on once; what becomes due while it is worked on,
-//! once more. What becomes due several times before its turn is in the midst of many changes, and has its turn after them.
+//! Whose turn it is: what is due is worked on in the order in which it came to be due, and none twice at once. What becomes
+//! due while it waits is worked on once; what becomes due while it is worked on, once more. Either is in the midst of many
+//! changes: it has its turn after them, and then waits for others of which that is so, until there are a few light ones of
+//! them at a time or a heavy one. A single change waits for none of that.
 //!
 //! This is client-go's work queue. kube's own controller has another one, which takes of those that are due whichever comes
 //! first in a hash set: where many Gateways keep changing, some wait for ever longer behind others that came after them.
@@ -32,7 +33,8 @@ pub struct Turns<K> {
 pub struct Limits {
     /// How many at most.
     pub count: usize,
-    /// What they weigh together at most. What weighs more by itself is worked on alone.
+    /// What those weigh together at most that are in the midst of many changes. What weighs more by itself is the only one
+    /// of them. What waits for its turn meanwhile takes one turn for all that comes.
     pub weight: u32,
     /// What takes longer than this weighs nothing any more, so that others need not wait for it.
     pub patience: Duration,
@@ -48,12 +50,18 @@ struct Due {
     first: Instant,
     /// When it last became due once more.
     again: Option<Instant>,
+    /// It was worked on then.
+    busy: bool,
 }
 
 impl Due {
     /// From when on it may have its turn. A single change does not wait for others that may never come.
     fn begin(self, limits: Limits) -> Instant {
         self.again.map_or(self.first, |again| (again + limits.quiet).min(self.first + limits.delay))
+    }
+
+    fn is_amid_many(self) -> bool {
+        self.busy || self.again.is_some()
     }
 }
 
@@ -107,8 +115,9 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
         let stop = stop.fuse();
         futures::pin_mut!(stop);
         let load = Arc::new(Semaphore::new(limits.weight as usize));
-        let take_on = |key: &K| {
-            let weight = u32::try_from(weigh(key)).unwrap_or(u32::MAX).clamp(1, limits.weight);
+        let take_on = |key: &K, due: Due| {
+            let weigh = || u32::try_from(weigh(key)).unwrap_or(u32::MAX).clamp(1, limits.weight);
+            let weight = if due.is_amid_many() { weigh() } else { 0 };
             Arc::clone(&load).try_acquire_many_owned(weight).ok()
         };
         let mut workers = JoinSet::new();
@@ -132,7 +141,7 @@ impl<K: Clone + Eq + Hash + Ord> Turns<K> {
                 () = &mut stop => break,
                 Some(ended) = workers.join_next() => {
                     let (key, again) = ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
-                    self.lock().done(&key, again.map(|wait| Instant::now() + wait));
+                    self.lock().done(&key, again, Instant::now(), limits);
                 }
                 () = self.changed.notified() => {}
                 () = time => {}
@@ -168,16 +177,26 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
             due.again = Some(now);
             return;
         }
-        self.due.insert(key.clone(), Due { first: now, again: None });
-        if !self.under_way.contains(&key) {
+        let busy = self.under_way.contains(&key);
+        self.due.insert(key.clone(), Due { first: now, again: None, busy });
+        if !busy {
             self.line.push_back(key);
         }
     }
 
     /// Whose turn it is, if it can be taken on now. What was to be due later is done with this turn.
-    fn next<T>(&mut self, now: Instant, limits: Limits, take_on: impl FnOnce(&K) -> Option<T>) -> Option<(K, T)> {
-        let place = self.line.iter().position(|key| self.due[key].begin(limits) <= now)?;
-        let taken = take_on(&self.line[place])?;
+    fn next<T>(&mut self, now: Instant, limits: Limits, take_on: impl Fn(&K, Due) -> Option<T>) -> Option<(K, T)> {
+        let mut full = false;
+        let (place, taken) = self.line.iter().enumerate().find_map(|(place, key)| {
+            let due = self.due[key];
+            // Nothing light passes what is too heavy by now, so that this has its turn.
+            if due.begin(limits) > now || (full && due.is_amid_many()) {
+                return None;
+            }
+            let taken = take_on(key, due);
+            full |= taken.is_none();
+            Some((place, taken?))
+        })?;
         let key = self.line.remove(place)?;
         self.due.remove(&key);
         self.under_way.insert(key.clone());
@@ -192,12 +211,17 @@ impl<K: Clone + Eq + Hash + Ord> State<K> {
         self.line.iter().map(|key| self.due[key].begin(limits)).filter(|begin| *begin > now).min()
     }
 
-    fn done(&mut self, key: &K, again: Option<Instant>) {
+    fn done(&mut self, key: &K, again: Option<Duration>, now: Instant, limits: Limits) {
         self.under_way.remove(key);
-        if self.due.contains_key(key) {
+        if let Some(due) = self.due.get_mut(key) {
+            // The last of a few changes at once need not wait, since the first did not.
+            if now < due.first + limits.quiet {
+                due.again = None;
+            }
             self.line.push_back(key.clone());
         }
-        if let Some(when) = again {
+        if let Some(wait) = again {
+            let when = now + wait;
             self.times.insert(key.clone(), when);
             self.later.insert((when, key.clone()));
         }

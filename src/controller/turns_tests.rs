@@ -115,13 +115,63 @@ async fn changes_that_never_end_keep_nothing_waiting_for_long() {
     assert_eq!(began.elapsed(), LIMITS.delay);
 }
 
-#[tokio::test]
-async fn what_is_heavy_is_worked_on_alone_and_nothing_overtakes_it() {
+#[tokio::test(start_paused = true)]
+async fn the_last_of_a_few_changes_at_once_waits_no_more_than_the_first() {
     let (turns, ends, mut beginnings) = turns();
-    for key in ["a", "heavy", "b", "c"] {
+    turns.push("a");
+    settle().await;
+    for (meanwhile, expected) in [(LIMITS.quiet / 2, &["a"][..]), (LIMITS.quiet, &[])] {
+        begun(&mut beginnings);
+        turns.push("a");
+        tokio::time::advance(meanwhile).await;
+        turns.push("a");
+        ends.add_permits(1);
+        settle().await;
+        assert_eq!(begun(&mut beginnings), expected, "{meanwhile:?}");
+    }
+}
+
+#[tokio::test]
+async fn single_changes_wait_for_nobody_however_heavy_they_are() {
+    let (turns, _ends, mut beginnings) = turns();
+    turns.push("heavy");
+    turns.push("heavy as well");
+    settle().await;
+    assert_eq!(begun(&mut beginnings), ["heavy", "heavy as well"]);
+}
+
+/// So many changes of each of them that they are taken on by what they weigh.
+async fn push_many(turns: &Turns<&'static str>, keys: &[&'static str]) {
+    for key in keys {
+        turns.push(key);
         turns.push(key);
     }
-    for expected in [&["a"][..], &["heavy"], &["b", "c"]] {
+    tokio::time::advance(LIMITS.quiet).await;
+    settle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_those_amid_many_changes_one_that_is_heavy_is_the_only_one_and_nothing_lighter_overtakes_it() {
+    let (turns, ends, mut beginnings) = turns();
+    push_many(&turns, &["a", "heavy", "b"]).await;
+    assert_eq!(begun(&mut beginnings), ["a"]);
+    turns.push("single");
+    for expected in [&["single"][..], &["heavy"], &[], &["b"]] {
+        settle().await;
+        assert_eq!(begun(&mut beginnings), expected);
+        ends.add_permits(1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_changes_while_it_is_worked_on_is_amid_many_changes() {
+    let (turns, ends, mut beginnings) = turns();
+    turns.push("heavy");
+    turns.push("heavy as well");
+    settle().await;
+    turns.push("heavy");
+    turns.push("heavy as well");
+    for expected in [&["heavy", "heavy as well"][..], &["heavy"], &[], &["heavy as well"]] {
         settle().await;
         assert_eq!(begun(&mut beginnings), expected);
         ends.add_permits(1);
@@ -131,9 +181,7 @@ async fn what_is_heavy_is_worked_on_alone_and_nothing_overtakes_it() {
 #[tokio::test(start_paused = true)]
 async fn what_takes_too_long_is_waited_for_no_more_by_others() {
     let (turns, _ends, mut beginnings) = turns();
-    turns.push("heavy");
-    turns.push("a");
-    settle().await;
+    push_many(&turns, &["heavy", "a"]).await;
     assert_eq!(begun(&mut beginnings), ["heavy"]);
     tokio::time::advance(LIMITS.patience).await;
     settle().await;
