@@ -1,7 +1,7 @@
 //! Whose turn it is: what is due is worked on in the order in which it came to be due, and none twice at once. What becomes
 //! due while it waits is worked on once; what becomes due while it is worked on, once more. Either is in the midst of many
-//! changes: it has its turn after them, and then waits for others of which that is so, until there are a few light ones of
-//! them at a time or a heavy one. A single change waits for none of that.
+//! changes: it has its turn after them, and of those of which that is so a few light ones are worked on at a time, or a heavy
+//! one. A single change waits for none of them.
 //!
 //! This is client-go's work queue. kube's own controller has another one, which takes of those that are due whichever comes
 //! first in a hash set: where many Gateways keep changing, some wait for ever longer behind others that came after them.
