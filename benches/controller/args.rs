@@ -42,6 +42,9 @@ pub struct Args {
     /// The folder that BENCHMARKS.md, its plot and the figures go to
     #[arg(long, default_value = env!("CARGO_MANIFEST_DIR"))]
     pub output: PathBuf,
+    /// Be the plain client
+    #[arg(long, hide = true)]
+    pub plain: bool,
     /// What `cargo bench` says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,

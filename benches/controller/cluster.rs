@@ -72,7 +72,6 @@ impl Wanted {
 /// Its watches end before the control plane does.
 pub struct Cluster {
     pub gateways: Seen,
-    pub reports: Seen,
     pub client: Client,
     group: String,
     pub plane: ControlPlane,
@@ -94,8 +93,7 @@ impl Cluster {
                 .await?;
         }
         let gateways = Seen::new(Api::all_with(client.clone(), &kind("gateway.networking.k8s.io", "Gateway")));
-        let reports = Seen::new(Api::namespaced_with(client.clone(), EDGE, &kind(&subject.group, "WrappedGateway")));
-        Ok(Self { plane, client, group: subject.group.clone(), gateways, reports, own_writes: AtomicU64::new(0) })
+        Ok(Self { plane, client, group: subject.group.clone(), gateways, own_writes: AtomicU64::new(0) })
     }
 
     /// Makes the work: the routes and, where a program is to make its Gateways, the WrappedGateways.

@@ -34,6 +34,9 @@ type Outcome<T = ()> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 #[tokio::main]
 async fn main() -> Outcome {
     let args = Args::read();
+    if args.plain {
+        return plain::run().await;
+    }
     let began = Instant::now();
     let results = args.output.join("benches/results");
     for size in &args.beside {

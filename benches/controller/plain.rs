@@ -2,9 +2,11 @@
 //! it decides nothing, reports nothing, and notices nothing that somebody else does.
 
 use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use controlplane::Program;
 use futures::{StreamExt as _, pin_mut};
 use kube::api::{ListParams, Object, Patch, PatchParams};
 use kube::core::NotUsed;
@@ -19,6 +21,9 @@ use tokio::task::JoinSet;
 use crate::Outcome;
 use crate::cluster::{Cluster, PLAIN, kind};
 use crate::seen::{Key, Slim, lock};
+
+/// What makes a process of the benchmark the plain client.
+const FLAG: &str = "--plain";
 
 type Route = Object<Spec, NotUsed>;
 
@@ -52,17 +57,24 @@ pub async fn start(cluster: &Cluster, wanted: &HashMap<Key, BTreeSet<String>>) -
     Ok(began.elapsed())
 }
 
-/// Keeps the Gateways of its namespace equal to its routes. It ends when it is dropped.
+/// A process, as a program under test is one, that keeps the Gateways of its namespace equal to its routes. It ends when it is
+/// dropped.
 pub struct Plain {
-    _tasks: JoinSet<()>,
+    _process: Program,
 }
 
 impl Plain {
-    pub fn start(client: &Client) -> Self {
-        let mut tasks = JoinSet::new();
-        tasks.spawn(watch_routes(client.clone()));
-        Self { _tasks: tasks }
+    pub fn start(cluster: &Cluster) -> Outcome<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(FLAG);
+        Ok(Self { _process: Program::start(command, cluster.plane.kubeconfig())? })
     }
+}
+
+/// What that process does, for ever.
+pub async fn run() -> Outcome {
+    watch_routes(Client::try_default().await?).await;
+    Ok(())
 }
 
 async fn watch_routes(client: Client) {

@@ -114,14 +114,6 @@ impl Seen {
         .await
     }
 
-    /// Waits until an event of an object came after that moment, but no longer than that.
-    pub async fn until_changed(&self, key: &Key, after: Instant, patience: Duration) -> Outcome {
-        let changed =
-            self.until("it changes", |objects| objects.get(key).filter(|object| object.changed > after).map(drop));
-        // Whoever never reports is not waited for.
-        tokio::time::timeout(patience, changed).await.unwrap_or(Ok(()))
-    }
-
     /// Waits until none of a namespace's objects is left.
     pub async fn until_gone(&self, keys: &[Key]) -> Outcome {
         self.until("they are gone", |objects| keys.iter().all(|key| !objects.contains_key(key)).then_some(())).await

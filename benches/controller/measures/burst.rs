@@ -49,7 +49,7 @@ async fn coming_and_going(side: &Side<'_>, gateways: &[Key], base: &[Wanted], fi
         Outcome::Ok(seen.saturating_duration_since(answered))
     });
     let times = try_join_all(passing).await?;
-    side.settle(gateways, base).await?;
+    side.settle(base).await?;
     let served = side.cluster.plane.processor_time().await?.saturating_sub(served);
     tokio::time::sleep(AFTERWARDS).await;
     figures.insert("API server's CPU for a change".to_owned(), millis(served) / number(2 * PACED));
@@ -69,7 +69,7 @@ async fn coming(side: &Side<'_>, gateways: &[Key], base: &[Wanted], figures: &mu
             times.push(seen.saturating_duration_since(answered));
         }
         side.cluster.delete(further.clone()).await?;
-        side.settle(gateways, base).await?;
+        side.settle(base).await?;
         tokio::time::sleep(AFTERWARDS).await;
     }
     add_times(figures, "latency at 50 changes a second, 5 to 15 listeners", times);
@@ -83,7 +83,7 @@ async fn at_once(side: &Side<'_>, gateways: &[Key], base: &[Wanted], figures: &m
     let (before, began) = (side.cluster.plane.requests().await?, Instant::now());
     side.cluster.create(further).await?;
     let created = began.elapsed();
-    let right = side.settle(gateways, &all).await?;
+    let right = side.settle(&all).await?;
     tokio::time::sleep(AFTERWARDS).await;
     let applies = gateway_writes(&side.cluster.plane.requests().await?.since(&before));
     figures.insert("burst, created".to_owned(), millis(created));

@@ -34,7 +34,7 @@ pub async fn at(
             times.push(one(side, route).await?);
         }
         side.cluster.delete(batch).await?;
-        side.settle(&keys, &base).await?;
+        side.settle(&base).await?;
     }
     if let (Some(process), Some(before)) = (process, computed) {
         let changes = number(2 * times.len());
@@ -51,6 +51,6 @@ async fn one(side: &Side<'_>, route: &Wanted) -> Outcome<Duration> {
     side.cluster.create_one(route).await?;
     let answered = Instant::now();
     let seen = side.cluster.gateways.until_host(&route.gateway, &route.host, true).await?;
-    side.reported(&route.gateway, seen).await?;
+    side.rest(seen).await;
     Ok(seen.saturating_duration_since(answered))
 }

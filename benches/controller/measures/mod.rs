@@ -96,11 +96,11 @@ pub async fn floor(subject: &Subject, scope: Scope<'_>) -> Outcome<Figures> {
     start::plain(&cluster, scope.size, &mut figures).await?;
     for listeners in scope.listeners() {
         say(scope, &format!("latency at {listeners} listeners"));
-        latency::at(&Side::plain(&cluster), *listeners, scope.samples(*listeners), None, &mut figures).await?;
+        latency::at(&Side::plain(&cluster)?, *listeners, scope.samples(*listeners), None, &mut figures).await?;
     }
     if scope.takes(Measure::Bursts) {
         say(scope, "bursts");
-        burst::paced_and_at_once(&Side::plain(&cluster), &mut figures).await?;
+        burst::paced_and_at_once(&Side::plain(&cluster)?, &mut figures).await?;
     }
     Ok(figures)
 }

@@ -72,7 +72,8 @@ pub async fn per_route(side: &Side<'_>, figures: &mut Figures) -> Outcome<PerRou
 async fn in_gateway(side: &Side<'_>, route: &Wanted, wanted: bool) -> Outcome {
     let began = Instant::now();
     let seen = side.cluster.gateways.until_host(&route.gateway, &route.host, wanted).await?;
-    side.reported(&route.gateway, seen.max(began)).await
+    side.rest(seen.max(began)).await;
+    Ok(())
 }
 
 /// Does something to each route, and counts what a program asks the API server for meanwhile.
