@@ -56,7 +56,8 @@
 //! # What is not there
 //!
 //! No code for one kind of route outside [`routes::kind`], but for the redirect; no writes to the spec or labels of anybody's
-//! routes; no cache of Gateways (they are read when they are planned); no webhook; no globals; no `unsafe`.
+//! routes; no cache of Gateways (each is read when it is planned, but for the few that are as they were a moment ago); no
+//! webhook; no globals; no `unsafe`.
 //!
 //! [`WrappedGateway`]: api::WrappedGateway
 

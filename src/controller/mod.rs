@@ -13,6 +13,7 @@ mod fields;
 mod finalizer;
 mod gateways;
 mod grants;
+mod kept;
 pub mod ledger;
 mod looks;
 pub mod mirror;

@@ -12,6 +12,7 @@ use super::context::Context;
 use super::external_dns::ExternalDns;
 use super::failures::Failures;
 use super::grants::Grants;
+use super::kept::Kept;
 use super::ledger::Ledger;
 use super::looks::Looks;
 use super::namespaces::Namespaces;
@@ -64,6 +65,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// In which version each Gateway was looked at last.
     pub looks: Looks,
+    /// The Gateways that were looked at last.
+    pub kept: Kept,
     /// What was written to the redirect of each last.
     pub redirects: Ledger,
     /// The statuses written last.
@@ -89,6 +92,7 @@ impl Shared {
             grants: Grants::default(),
             ledger: Ledger::default(),
             looks: Looks::new(changed),
+            kept: Kept::default(),
             redirects: Ledger::default(),
             reports: Reports::default(),
             failures: Failures::new(PATIENCE),

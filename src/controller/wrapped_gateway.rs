@@ -8,7 +8,7 @@ use kube::{Resource as _, ResourceExt as _};
 
 use super::apply::{Applied, apply};
 use super::error::{Error, Stage, within};
-use super::observe::observe;
+use super::observe::{Existing, observe};
 use super::report::report;
 use super::shared::Shared;
 use super::standing::Standing;
@@ -106,6 +106,7 @@ async fn work(
     let outcome = result?;
     let pause = outcome.beside.map_or(told, Err)?;
     shared.looks.settled(key, outcome.gateway["metadata"]["resourceVersion"].as_str());
+    shared.kept.keep(key, &outcome.gateway);
     Ok(pause)
 }
 
@@ -123,8 +124,13 @@ async fn sync(key: &GatewayRef, stored: &Stored, shared: &Shared) -> Result<Outc
     let mut former_owner = None;
     for _ in 0..ATTEMPTS {
         // What turns out to be outdated is not to be read from the same place again.
-        let observing = observe(&shared.context.client, key, wrapped, seen.take());
-        let existing = within(Stage::Fetch, READING, observing).await?;
+        let seen = seen.take();
+        let existing = if let Some(gateway) = shared.kept.take(key, seen.as_deref()) {
+            Some(Existing::read(gateway, wrapped)?)
+        } else {
+            let observing = observe(&shared.context.client, key, wrapped, seen);
+            within(Stage::Fetch, READING, observing).await?
+        };
         former_owner = existing.as_ref().and_then(|existing| existing.former_owner(wrapped).cloned()).or(former_owner);
         let live = existing.as_ref().map(|existing| existing.listeners.as_slice()).unwrap_or_default();
         let namespaces = shared.namespaces.labels(key, &wrapped.spec, live).await?;

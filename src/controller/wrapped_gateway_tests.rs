@@ -46,10 +46,20 @@ fn absent() -> Answer {
 }
 
 fn taken() -> Answer {
-    Answer::Say(
-        200,
-        json!({ "apiVersion": "v1", "kind": "Any", "metadata": { "name": "public", "resourceVersion": "7" } }),
-    )
+    Answer::Say(200, gateway("7", 0))
+}
+
+/// A Gateway of ours, in a version, with so many listeners.
+fn gateway(version: &str, listeners: usize) -> Value {
+    let owner = json!({ "apiVersion": "v1", "kind": "Any", "name": "public", "uid": "1", "controller": true });
+    let listeners: Vec<_> =
+        (0..listeners).map(|number| json!({ "name": format!("l{number}"), "port": 80, "protocol": "HTTP" })).collect();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Any",
+        "metadata": { "name": "public", "resourceVersion": version, "ownerReferences": [owner] },
+        "spec": { "listeners": listeners },
+    })
 }
 
 #[tokio::test]
@@ -78,6 +88,33 @@ async fn what_the_watch_shows_of_the_write_is_not_looked_at_and_what_it_shows_th
     assert!(server.due.try_recv().is_err());
     server.shared.looks.shown(key.clone(), Some("8".to_owned()));
     assert_eq!(server.due.try_recv(), Ok(key));
+}
+
+#[tokio::test]
+async fn a_gateway_is_not_read_again_while_it_is_as_it_was_written() {
+    let server = Server::that(|asked| if asked == GET { absent() } else { taken() });
+    server.reconcile(&wrapped()).await.unwrap();
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    server.shared.looks.shown(key.clone(), Some("7".to_owned()));
+    server.reconcile(&wrapped()).await.unwrap();
+    assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (1, 2));
+    assert_eq!(server.asked(APPLY)[1]["metadata"]["resourceVersion"], "7", "it is written in no other version");
+    server.shared.looks.shown(key, Some("8".to_owned()));
+    server.reconcile(&wrapped()).await.unwrap();
+    assert!(server.asked(GET).len() > 1);
+}
+
+#[tokio::test]
+async fn a_gateway_that_changed_since_it_was_written_is_read_again() {
+    let writes = Arc::new(AtomicUsize::new(0));
+    let server = Server::that(move |asked| match asked {
+        GET => absent(),
+        APPLY if writes.fetch_add(1, Ordering::Relaxed) == 1 => refusal(409, "the object has been modified"),
+        _ => taken(),
+    });
+    server.reconcile(&wrapped()).await.unwrap();
+    server.reconcile(&wrapped()).await.unwrap();
+    assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (2, 3));
 }
 
 #[tokio::test]
@@ -124,12 +161,7 @@ async fn numbers_are_told_once_in_a_while_and_one_event_tells_of_all_that_came_m
         GET => absent(),
         APPLY => {
             let count = writes.fetch_add(1, Ordering::Relaxed) + 1;
-            let listeners: Vec<_> = (0..count).map(|number| json!({ "name": format!("l{number}") })).collect();
-            let metadata = json!({ "name": "public", "resourceVersion": count.to_string() });
-            Answer::Say(
-                200,
-                json!({ "apiVersion": "v1", "kind": "Any", "metadata": metadata, "spec": { "listeners": listeners } }),
-            )
+            Answer::Say(200, gateway(&count.to_string(), count))
         }
         _ => taken(),
     });
@@ -137,12 +169,16 @@ async fn numbers_are_told_once_in_a_while_and_one_event_tells_of_all_that_came_m
         let statuses = server.asked(STATUS);
         (statuses.len(), statuses.last().map(|status| status["status"]["listeners"].clone()))
     };
+    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let gone = |server: &Server| server.shared.looks.shown(key.clone(), None);
     assert_eq!(server.reconcile(&wrapped()).await.unwrap(), Some(RESYNC));
     for _ in 0..2 {
+        gone(&server);
         assert!(server.reconcile(&wrapped()).await.unwrap().is_some_and(|wait| wait > GRACE && wait <= PACE + GRACE));
         assert_eq!(told(&server), (1, Some(json!(1))));
     }
     tokio::time::advance(PACE).await;
+    gone(&server);
     assert_eq!(server.reconcile(&wrapped()).await.unwrap(), Some(RESYNC));
     assert_eq!(told(&server), (2, Some(json!(4))));
     let news = std::iter::from_fn(|| server.news.try_recv().ok()).count();
