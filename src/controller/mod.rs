@@ -69,7 +69,7 @@ const GATEWAYS_AT_ONCE: Limits = Limits {
     weight: 12,
     patience: Duration::from_secs(1),
     quiet: Duration::from_millis(100),
-    delay: Duration::from_secs(1),
+    delay: Duration::from_secs(2),
 };
 
 /// Reconciles WrappedGateways and routes until `stop` resolves and what was under way then has ended.
@@ -90,7 +90,7 @@ pub async fn run(
     let (changed, gateways_changed) = unbounded();
     let shared = Arc::new(shared::Shared::new(parts.clone(), changed.clone()));
     let route_shared = Arc::new(route::Shared::new(parts.clone()));
-    let (gateway_turns, route_turns) = (Turns::default(), Turns::default());
+    let (gateway_turns, route_turns) = (Turns::new(GATEWAYS_AT_ONCE), Turns::new(ROUTES_AT_ONCE));
 
     let due_gateways = stream::select(
         sources::wrapped_gateways(gateway_writer, Arc::clone(&shared)),
@@ -102,12 +102,11 @@ pub async fn run(
         ready(())
     });
     let weigh = |gateway: &GatewayRef| context.routes.count_attached_to(gateway);
-    let wrapped_gateways = gateway_turns.work(GATEWAYS_AT_ONCE, weigh, stop.clone(), |gateway| {
+    let wrapped_gateways = gateway_turns.work(weigh, stop.clone(), |gateway| {
         let span = span("wrapped_gateway", &gateway);
         sources::while_known(gateway, Arc::clone(&shared), gateways.clone()).instrument(span)
     });
     let all_routes = route_turns.work(
-        ROUTES_AT_ONCE,
         |_| 1,
         stop,
         |route| {

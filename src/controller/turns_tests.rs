@@ -29,7 +29,7 @@ async fn settle() {
 
 /// Turns, two at a time unless they are too heavy, which end when they are let to; and what has begun.
 fn turns() -> (Arc<Turns<&'static str>>, Arc<Semaphore>, UnboundedReceiver<&'static str>) {
-    let (turns, ends) = (Arc::new(Turns::default()), Arc::new(Semaphore::new(0)));
+    let (turns, ends) = (Arc::new(Turns::new(LIMITS)), Arc::new(Semaphore::new(0)));
     let (begins, beginnings) = unbounded();
     let (working, ending) = (Arc::clone(&turns), Arc::clone(&ends));
     tokio::spawn(async move {
@@ -42,7 +42,7 @@ fn turns() -> (Arc<Turns<&'static str>>, Arc<Semaphore>, UnboundedReceiver<&'sta
             }
         };
         let weigh = |key: &&str| if key.starts_with("heavy") { 100 } else { 5 };
-        working.work(LIMITS, weigh, pending(), work).await;
+        working.work(weigh, pending(), work).await;
     });
     (turns, ends, beginnings)
 }
@@ -99,6 +99,31 @@ async fn of_many_changes_the_first_has_its_turn_at_once_and_the_others_after_the
     tokio::time::advance(LIMITS.quiet / 2).await;
     settle().await;
     assert_eq!(begun(&mut beginnings), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_changes_that_come_one_by_one_two_have_a_turn_at_once_and_the_others_after_the_last() {
+    let (turns, ends, mut beginnings) = turns();
+    ends.add_permits(9);
+    for _ in 0..2 {
+        for expected in [&["a"][..], &["a"], &[], &[]] {
+            turns.push("a");
+            settle().await;
+            assert_eq!(begun(&mut beginnings), expected);
+            tokio::time::advance(LIMITS.quiet / 2).await;
+        }
+        tokio::time::advance(LIMITS.quiet / 2).await;
+        settle().await;
+        assert_eq!(begun(&mut beginnings), ["a"]);
+        turns.push("a");
+        tokio::time::advance(LIMITS.quiet / 2).await;
+        settle().await;
+        assert_eq!(begun(&mut beginnings), [""; 0], "there are still many");
+        tokio::time::advance(LIMITS.quiet / 2).await;
+        settle().await;
+        assert_eq!(begun(&mut beginnings), ["a"]);
+        tokio::time::advance(LIMITS.quiet).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,15 +238,14 @@ async fn what_is_due_again_by_itself_is_so_in_its_time_and_not_where_it_had_a_tu
 
 #[tokio::test]
 async fn what_is_under_way_ends_before_the_end_and_nothing_else_begins() {
-    let (turns, (begins, mut beginnings)) = (Turns::default(), unbounded());
+    let one = Limits { count: 1, ..LIMITS };
+    let (turns, (begins, mut beginnings)) = (Turns::new(one), unbounded());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     for key in ["a", "b"] {
         turns.push(key);
     }
     let ends = Arc::new(Semaphore::new(0));
-    let one = Limits { count: 1, ..LIMITS };
     let working = turns.work(
-        one,
         |_| 0,
         stopped.map(drop),
         |key| {
