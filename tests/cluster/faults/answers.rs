@@ -70,9 +70,10 @@ async fn an_answer_that_never_comes_is_given_up_and_said_and_holds_up_no_other_g
     stage.change().await;
     stage.is_right_already().await;
     let said = ill.status_with("it is not Ready", |status| is(status, "Ready", "False")).await;
-    assert_eq!(reason(&said, "Ready"), "GatewayFetchFailed");
+    // It was written a moment ago, so that it is not read first.
+    assert_eq!(reason(&said, "Ready"), "GatewaySyncFailed");
     let message = &condition(&said, "Ready").expect("the condition").message;
-    assert!(message.contains("within 15 s"), "{message}");
+    assert!(message.contains("within 30 s"), "{message}");
     stage.proxy.heal();
     ill.has_names(&["https-443-ill-example-com"]).await;
     stage.is_over(fault).await;
