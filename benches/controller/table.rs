@@ -8,7 +8,7 @@ use crate::figures::{Figures, Found};
 /// The whole page.
 pub fn page(all: &[Found]) -> String {
     let mut page = String::from(
-        "# Benchmarks\n\nMade by `make bench`, which takes about ten minutes, builds aside; other sizes and other programs: \
+        "# Benchmarks\n\nMade by `make bench`, which takes about a quarter of an hour, builds aside; other sizes and other programs: \
          `make bench BENCH=--help`.\n",
     );
     if let Some(last) = all.last() {
