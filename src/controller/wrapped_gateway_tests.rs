@@ -30,6 +30,10 @@ fn wrapped() -> Value {
     })
 }
 
+fn public() -> GatewayRef {
+    GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() }
+}
+
 fn refusal(code: u16, message: &str) -> Answer {
     Answer::Say(
         code,
@@ -73,7 +77,7 @@ async fn a_gateway_that_keeps_changing_is_observed_anew_a_few_times() {
     assert!(matches!(error, Error::Contended(_)) && !error.is_permanent());
     assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (ATTEMPTS, ATTEMPTS));
     assert_eq!(server.ready().0, "GatewaySyncFailed");
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let key = public();
     server.shared.looks.shown(key, Some("9".to_owned()));
     server.reconcile(&wrapped()).await.unwrap_err();
     assert_eq!(server.asked(GET).len(), 2 * ATTEMPTS + 1, "what the API server has in memory is asked for once");
@@ -83,7 +87,7 @@ async fn a_gateway_that_keeps_changing_is_observed_anew_a_few_times() {
 async fn what_the_watch_shows_of_the_write_is_not_looked_at_and_what_it_shows_then_is() {
     let mut server = Server::that(|asked| if asked == GET { absent() } else { taken() });
     server.reconcile(&wrapped()).await.unwrap();
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let key = public();
     server.shared.looks.shown(key.clone(), Some("7".to_owned()));
     assert!(server.due.try_recv().is_err());
     server.shared.looks.shown(key.clone(), Some("8".to_owned()));
@@ -94,7 +98,7 @@ async fn what_the_watch_shows_of_the_write_is_not_looked_at_and_what_it_shows_th
 async fn a_gateway_is_not_read_again_while_it_is_as_it_was_written() {
     let server = Server::that(|asked| if asked == GET { absent() } else { taken() });
     server.reconcile(&wrapped()).await.unwrap();
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let key = public();
     server.shared.looks.shown(key.clone(), Some("7".to_owned()));
     server.reconcile(&wrapped()).await.unwrap();
     assert_eq!((server.asked(GET).len(), server.asked(APPLY).len()), (1, 2));
@@ -125,7 +129,7 @@ async fn what_the_watch_shows_of_a_write_that_could_not_be_reported_is_looked_at
         _ => taken(),
     });
     server.reconcile(&wrapped()).await.unwrap_err();
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let key = public();
     server.shared.looks.shown(key.clone(), Some("7".to_owned()));
     assert_eq!(server.due.try_recv(), Ok(key));
 }
@@ -169,7 +173,7 @@ async fn numbers_are_told_once_in_a_while_and_one_event_tells_of_all_that_came_m
         let statuses = server.asked(STATUS);
         (statuses.len(), statuses.last().map(|status| status["status"]["listeners"].clone()))
     };
-    let key = GatewayRef { namespace: "infra".to_owned(), name: "public".to_owned() };
+    let key = public();
     let gone = |server: &Server| server.shared.looks.shown(key.clone(), None);
     assert_eq!(server.reconcile(&wrapped()).await.unwrap(), Some(RESYNC));
     for _ in 0..2 {
