@@ -60,10 +60,10 @@ use turns::{Limits, Turns};
 const ROUTES_AT_ONCE: Limits =
     Limits { count: 8, weight: 8, patience: Duration::from_secs(1), quiet: Duration::ZERO, delay: Duration::ZERO };
 /// How many Gateways are, where a Gateway weighs as much as it has routes. Nearly all of the time is the API server's, which
-/// takes the longer for a write the more listeners there are. A single change is written at once. Where many come, the first is
-/// written at once and the others together, after as little quiet as Istio waits for in front of each; and as writes end no
-/// sooner where the API server works on many of them, such Gateways wait for one another. What comes meanwhile becomes part of
-/// the same write.
+/// takes the longer for a write the more listeners there are. A single change is written at once. Where many come, the first and
+/// that which comes right after it are written at once, and the others together, after as little quiet as Istio waits for in
+/// front of each; and as writes end no sooner where the API server works on many of them, such Gateways wait for one another.
+/// What comes meanwhile becomes part of the same write.
 const GATEWAYS_AT_ONCE: Limits = Limits {
     count: 8,
     weight: 12,
