@@ -57,18 +57,11 @@ pub async fn start(cluster: &Cluster, wanted: &HashMap<Key, BTreeSet<String>>) -
     Ok(began.elapsed())
 }
 
-/// A process, as a program under test is one, that keeps the Gateways of its namespace equal to its routes. It ends when it is
-/// dropped.
-pub struct Plain {
-    _process: Program,
-}
-
-impl Plain {
-    pub fn start(cluster: &Cluster) -> Outcome<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.arg(FLAG);
-        Ok(Self { _process: Program::start(command, cluster.plane.kubeconfig())? })
-    }
+/// Starts a process, as a program under test is one, that keeps the Gateways of its namespace equal to its routes.
+pub fn start_process(cluster: &Cluster) -> Outcome<Program> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(FLAG);
+    Ok(Program::start(command, cluster.plane.kubeconfig())?)
 }
 
 /// What that process does, for ever.

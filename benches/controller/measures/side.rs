@@ -3,9 +3,11 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use controlplane::Program;
+
 use crate::Outcome;
 use crate::cluster::{Cluster, EDGE, PLAIN, Wanted, right};
-use crate::plain::Plain;
+use crate::plain;
 use crate::seen::Key;
 
 /// From a change to the next one, so that this is not measured beside the report on that. The plain client reports nothing and
@@ -17,7 +19,7 @@ const IN_FLIGHT: Duration = Duration::from_secs(1);
 pub struct Side<'a> {
     pub cluster: &'a Cluster,
     pub namespace: &'static str,
-    plain: Mutex<Option<Plain>>,
+    plain: Mutex<Option<Program>>,
 }
 
 impl<'a> Side<'a> {
@@ -27,7 +29,7 @@ impl<'a> Side<'a> {
 
     /// The plain client works as long as this is there.
     pub fn plain(cluster: &'a Cluster) -> Outcome<Self> {
-        Ok(Self { cluster, namespace: PLAIN, plain: Mutex::new(Some(Plain::start(cluster)?)) })
+        Ok(Self { cluster, namespace: PLAIN, plain: Mutex::new(Some(plain::start_process(cluster)?)) })
     }
 
     pub fn gateway(&self, name: &str) -> Key {
