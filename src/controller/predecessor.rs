@@ -12,7 +12,8 @@ use crate::backoff::Backoff;
 
 /// How long nothing is taken away after something came back, at first and at last.
 const PAUSE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_mins(2));
-/// How long one object that is tried after a pause has to stay clean before all others follow.
+/// How long one object that is tried after a pause has to stay clean before all others follow. They wait as long for it to
+/// be cleaned.
 const TRIAL: Duration = Duration::from_secs(5);
 /// What comes back later than this is no sign of a fight.
 const SOON: Duration = Duration::from_mins(10);
@@ -37,7 +38,15 @@ struct Sighting {
     /// The first object on which something came back. It stays the same, so that what is said of it stays the same.
     object: String,
     until: Instant,
-    on_trial: bool,
+    trial: Option<Trial>,
+}
+
+/// One object that is cleaned after a pause, while all others wait.
+#[derive(Debug)]
+struct Trial {
+    object: String,
+    /// That it bears nothing any more: only then can something come back.
+    cleaned: bool,
 }
 
 impl Default for Predecessor {
@@ -52,21 +61,19 @@ impl Predecessor {
     pub fn permit(&self, object: &str, now: Instant) -> Result<(), Duration> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let came_back = inner.cleaned.remove(object).is_some_and(|cleaned| now < cleaned + SOON);
-        let result = if came_back { Err(inner.came_back(object, now)) } else { inner.permit(now) };
+        let result = if came_back { Err(inner.came_back(object, now)) } else { inner.permit(object, now) };
         let at_work = inner.sighting.is_some();
         drop(inner);
         self.at_work.send_if_modified(|known| std::mem::replace(known, at_work) != at_work);
         result
     }
 
-    /// How long nothing is even looked at.
-    pub fn pause(&self, now: Instant) -> Option<Duration> {
+    /// How long the object is not even looked at. The one on trial always is: what comes back on it is to be seen before all
+    /// others follow.
+    pub fn pause(&self, object: &str, now: Instant) -> Option<Duration> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner
-            .sighting
-            .as_ref()
-            .map(|sighting| sighting.until.saturating_duration_since(now))
-            .filter(|wait| !wait.is_zero())
+        let sighting = inner.sighting.as_ref().filter(|sighting| !sighting.is_on_trial(object))?;
+        Some(sighting.until.saturating_duration_since(now)).filter(|wait| !wait.is_zero())
     }
 
     /// Records that the object bears nothing any more.
@@ -77,6 +84,11 @@ impl Predecessor {
             inner.cleaned.retain(|_, cleaned| now < *cleaned + SOON);
         }
         inner.cleaned.insert(object.to_owned(), now);
+        if let Some(sighting) = &mut inner.sighting
+            && let Some(trial) = sighting.trial.as_mut().filter(|trial| trial.object == object)
+        {
+            (trial.cleaned, sighting.until) = (true, now + TRIAL);
+        }
     }
 
     /// What is to be said of it on each WrappedGateway, as long as there is reason to.
@@ -114,22 +126,31 @@ impl Inner {
             "an earlier implementation of gateway-route-sync seems to be running still, and puts back what it leaves on objects; \
              scale it to zero"
         );
-        self.sighting = Some(Sighting { object, until: now + pause, on_trial: false });
+        self.sighting = Some(Sighting { object, until: now + pause, trial: None });
         pause
     }
 
-    fn permit(&mut self, now: Instant) -> Result<(), Duration> {
+    fn permit(&mut self, object: &str, now: Instant) -> Result<(), Duration> {
         let Some(sighting) = &mut self.sighting else { return Ok(()) };
         if now < sighting.until {
-            return Err(sighting.until - now);
+            // Where another change came in between, the one on trial is tried again.
+            return if sighting.is_on_trial(object) { Ok(()) } else { Err(sighting.until - now) };
         }
-        if sighting.on_trial {
+        if sighting.trial.as_ref().is_some_and(|trial| trial.cleaned) {
             tracing::info!("the earlier implementation of gateway-route-sync does not put anything back any more");
             self.sighting = None;
         } else {
-            (sighting.on_trial, sighting.until) = (true, now + TRIAL);
+            // A trial in which nothing was taken away says nothing.
+            sighting.trial = Some(Trial { object: object.to_owned(), cleaned: false });
+            sighting.until = now + TRIAL;
         }
         Ok(())
+    }
+}
+
+impl Sighting {
+    fn is_on_trial(&self, object: &str) -> bool {
+        self.trial.as_ref().is_some_and(|trial| trial.object == object)
     }
 }
 
@@ -148,7 +169,7 @@ mod tests {
         for object in ["a", "b"] {
             cleaned(&predecessor, object, now);
         }
-        assert_eq!((predecessor.notice(now), predecessor.pause(now)), (None, None));
+        assert_eq!((predecessor.notice(now), predecessor.pause("a", now)), (None, None));
     }
 
     #[test]
@@ -178,12 +199,30 @@ mod tests {
         cleaned(&predecessor, "a", now);
         predecessor.permit("a", now).unwrap_err();
         for _ in 0..5 {
-            now += predecessor.pause(now).unwrap();
+            now += predecessor.pause("b", now).unwrap();
             cleaned(&predecessor, "b", now);
+            assert_eq!((predecessor.pause("b", now), predecessor.pause("c", now)), (None, Some(TRIAL)));
             predecessor.permit("b", now).unwrap_err();
         }
-        assert!(predecessor.pause(now).unwrap() >= PAUSE.1 / 2);
+        assert!(predecessor.pause("b", now).unwrap() >= PAUSE.1 / 2);
         assert!(predecessor.notice(now).unwrap().contains("on a."), "what is said stays the same");
+    }
+
+    #[test]
+    fn a_trial_in_which_nothing_was_taken_away_is_followed_by_another() {
+        let (predecessor, now) = (Predecessor::default(), Instant::now());
+        cleaned(&predecessor, "a", now);
+        let later = now + predecessor.permit("a", now).unwrap_err();
+        for _ in 0..3 {
+            assert_eq!(predecessor.permit("b", later), Ok(()), "the one on trial is tried again");
+            assert_eq!(predecessor.permit("c", later), Err(TRIAL));
+        }
+        let next = later + TRIAL;
+        cleaned(&predecessor, "c", next);
+        assert_eq!(predecessor.permit("b", next), Err(TRIAL));
+        assert!(predecessor.notice(next).is_some());
+        cleaned(&predecessor, "b", next + TRIAL);
+        assert_eq!(predecessor.notice(next + TRIAL), None);
     }
 
     #[test]

@@ -177,11 +177,11 @@ async fn name(route: &Route, shared: &Shared) -> Result<(), Error> {
 async fn clean(route: &Route, shared: &Shared) -> Result<Option<Duration>, Error> {
     // A kind that is not served any more has no routes to clean.
     let Some(resource) = shared.resource(route).filter(|_| route.relics) else { return Ok(None) };
-    if let Some(wait) = shared.predecessor.pause(tokio::time::Instant::now()) {
+    let what = route.key.to_string();
+    if let Some(wait) = shared.predecessor.pause(&what, tokio::time::Instant::now()) {
         return Ok(Some(wait));
     }
     let api = Api::namespaced_with(shared.context.client.clone(), &route.key.namespace, &resource);
-    let what = route.key.to_string();
     let removal = relics::remove(&api, &route.key.name, &what, &shared.predecessor);
     within(Stage::Relics, CLEANING, removal).await
 }
