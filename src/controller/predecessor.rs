@@ -38,15 +38,8 @@ struct Sighting {
     /// The first object on which something came back. It stays the same, so that what is said of it stays the same.
     object: String,
     until: Instant,
-    trial: Option<Trial>,
-}
-
-/// One object that is cleaned after a pause, while all others wait.
-#[derive(Debug)]
-struct Trial {
-    object: String,
-    /// That it bears nothing any more: only then can something come back.
-    cleaned: bool,
+    /// The one object that is cleaned after a pause, while all others wait.
+    on_trial: Option<String>,
 }
 
 impl Default for Predecessor {
@@ -84,10 +77,8 @@ impl Predecessor {
             inner.cleaned.retain(|_, cleaned| now < *cleaned + SOON);
         }
         inner.cleaned.insert(object.to_owned(), now);
-        if let Some(sighting) = &mut inner.sighting
-            && let Some(trial) = sighting.trial.as_mut().filter(|trial| trial.object == object)
-        {
-            (trial.cleaned, sighting.until) = (true, now + TRIAL);
+        if let Some(sighting) = inner.sighting.as_mut().filter(|sighting| sighting.is_on_trial(object)) {
+            sighting.until = now + TRIAL;
         }
     }
 
@@ -126,7 +117,7 @@ impl Inner {
             "an earlier implementation of gateway-route-sync seems to be running still, and puts back what it leaves on objects; \
              scale it to zero"
         );
-        self.sighting = Some(Sighting { object, until: now + pause, trial: None });
+        self.sighting = Some(Sighting { object, until: now + pause, on_trial: None });
         pause
     }
 
@@ -136,13 +127,12 @@ impl Inner {
             // Where another change came in between, the one on trial is tried again.
             return if sighting.is_on_trial(object) { Ok(()) } else { Err(sighting.until - now) };
         }
-        if sighting.trial.as_ref().is_some_and(|trial| trial.cleaned) {
+        if sighting.on_trial.as_ref().is_some_and(|tried| self.cleaned.contains_key(tried)) {
             tracing::info!("the earlier implementation of gateway-route-sync does not put anything back any more");
             self.sighting = None;
         } else {
             // A trial in which nothing was taken away says nothing.
-            sighting.trial = Some(Trial { object: object.to_owned(), cleaned: false });
-            sighting.until = now + TRIAL;
+            (sighting.on_trial, sighting.until) = (Some(object.to_owned()), now + TRIAL);
         }
         Ok(())
     }
@@ -150,7 +140,7 @@ impl Inner {
 
 impl Sighting {
     fn is_on_trial(&self, object: &str) -> bool {
-        self.trial.as_ref().is_some_and(|trial| trial.object == object)
+        self.on_trial.as_deref() == Some(object)
     }
 }
 

@@ -14,7 +14,6 @@ const MANY: usize = 100;
 /// What is left is taken away after the longest pause that the controller makes when it meets a predecessor at work, and
 /// after the trial that follows.
 const CLEAN_WITHIN: Duration = Duration::from_mins(3);
-
 /// Two pauses of the controller, the second of which is the longer one.
 const TRIED_WITHIN: Duration = Duration::from_mins(1);
 
@@ -141,6 +140,8 @@ async fn while_the_go_version_still_runs_its_finalizers_are_left_and_it_is_said(
     };
     let status = tokio::select! { () = runs => unreachable!(), status = seen => status };
     assert_eq!(condition(&status, "Ready").unwrap().status, "True");
+    let log = place.world.log().await;
+    assert!(log.matches("seems to be running still").count() < 10, "{log}");
     let ours = place.world.requests().await.since(&requests).only(|key| key.verb == "PATCH");
     let ours = ours.of("gateway.networking.k8s.io/httproutes").total();
     assert!(ours <= u64::try_from(MANY).unwrap() + 10, "{ours} attempts for {MANY} routes");
